@@ -1,0 +1,49 @@
+"""The error tree of the DICOM side: what went wrong and the DIMSE status a peer is told.
+
+Messages are for administrators: no patient data and no text of the peer's but UIDs that passed the
+check.
+"""
+
+
+class DicomError(Exception):
+    """Something about an object or a peer that an administrator can act on.
+
+    `status` is the DIMSE status that a C-STORE response carries (PS3.4 B.2.3).
+    """
+
+    status: int = 0xC000
+
+
+class OutOfResources(DicomError):
+    """The disk or the database did not take the object; sending it again later may succeed.
+
+    `outcome_unknown` tells that a commit may have happened although its result never arrived.
+    """
+
+    status = 0xA700
+
+    def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
+        super().__init__(message)
+        self.outcome_unknown = outcome_unknown
+
+
+class DatasetMismatch(DicomError):
+    """The dataset is not the object that the command announced."""
+
+    status = 0xA900
+
+
+class CannotUnderstand(DicomError):
+    """The dataset cannot be parsed, is incomplete, or lacks what identifies an object."""
+
+
+class AssociationFailed(DicomError):
+    """A peer could not be reached, or would not associate with us."""
+
+
+class PixelsUnsupported(DicomError):
+    """The object is not an image, or no decoder for its pixels exists here."""
+
+
+class PixelsFailed(DicomError):
+    """The object is an image whose pixels should decode, but do not."""

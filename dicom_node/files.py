@@ -1,0 +1,226 @@
+"""Keeps the peers' bytes in files of our own naming, whole or not at all.
+
+A file is written as `objects/ab/<hex>.part` and renamed to `.dcm` when it is complete and synced.
+No file is ever deleted here but one whose writing failed, and one the caller asks to remove.
+"""
+
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from dicom_node.errors import CannotUnderstand, OutOfResources
+from dicom_node.meta import PREFIX, FileMeta, read_meta, stored_transfer_syntax
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A complete file: `name` ("ab/<hex>.dcm") below the store, its size in bytes, its SHA-256.
+
+    The hash is over transfer syntax UID and dataset only. The File Meta Information is ours, so the
+    same object pushed twice, or imported from a file, has the same hash.
+    """
+
+    name: str
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True)
+class SettleReport:
+    """What became of unfinished files, by name: completed, set aside, still being written."""
+
+    finished: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+
+
+class ObjectStore:
+    """The objects below one folder; many threads and processes may write at the same time.
+
+    A file is synced, its folder is not (a third of the speed). That is sound here: on ext4 and xfs
+    the sync of a new file makes its directory entry durable in practice, and should a power loss
+    take back the rename, the object still lies there, whole, as `.part`, where `settle_unfinished`
+    matches it with its row and finishes the rename. POSIX promises neither.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._objects = root / "objects"
+        self._quarantine = root / "quarantine"
+        root.mkdir(parents=True, exist_ok=True)
+        for folder in (self._objects, self._quarantine):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.stat().st_mode & 0o777 != 0o700:
+                folder.chmod(0o700)
+        buckets = [self._objects / f"{number:02x}" for number in range(256)]
+        missing = [bucket for bucket in buckets if not bucket.is_dir()]
+        for bucket in missing:
+            bucket.mkdir(mode=0o700, exist_ok=True)
+        if missing:
+            for folder in (self._objects, root):
+                _sync_folder(folder)
+
+    def write(self, parts: Iterable[bytes | memoryview], meta: bytes) -> StoredFile:
+        """Write preamble, `meta` (encoded group 0002) and the dataset's `parts`, and sync them.
+
+        Returns:
+            The complete file under its final name.
+
+        Raises:
+            OutOfResources: the disk took not all of it; nothing is left behind.
+        """
+        identity = uuid.uuid4().hex
+        name = f"{identity[:2]}/{identity}.dcm"
+        path = self.path(name)
+        unfinished = path.with_suffix(".part")
+        digest = _new_hash(read_meta(BytesIO(PREFIX + meta)))
+        try:
+            with _locked_new_file(unfinished) as file:
+                _write_all(file, PREFIX + meta)
+                for part in parts:
+                    digest.update(part)
+                    _write_all(file, part)
+                os.fsync(file.fileno())
+                size = os.fstat(file.fileno()).st_size
+                unfinished.rename(path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise OutOfResources(f"the object could not be written to disk: {reason}") from None
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+        return StoredFile(name, size, digest.digest())
+
+    def path(self, name: str) -> Path:
+        """Where the file of that name lies."""
+        return self._objects / name
+
+    def remove(self, name: str) -> None:
+        """Delete a file that no row refers to; one that is gone already is as good."""
+        self.path(name).unlink(missing_ok=True)
+
+    def names(self) -> Iterator[str]:
+        """The names of all complete files, in no order."""
+        return self._files(".dcm")
+
+    def describe(self, name: str) -> tuple[StoredFile, str | None]:
+        """Size and hash of a complete file, read anew, and the source its file meta names.
+
+        Raises:
+            CannotUnderstand: its file meta cannot be read.
+            OSError: it is not there.
+        """
+        path = self.path(name)
+        return StoredFile(name, path.stat().st_size, _hash_of(path)), _source_of(path)
+
+    def quarantine(self, name: str, reason: str) -> Path:
+        """Set a file aside, with `reason` in a text file beside it; it is never deleted."""
+        aside = self._quarantine / Path(name).name
+        self.path(name).rename(aside)
+        aside.with_name(f"{aside.name}.reason").write_text(f"{reason}\n", encoding="utf-8")
+        return aside
+
+    def settle_unfinished(
+        self, expected: Callable[[str], tuple[int, bytes] | None]
+    ) -> SettleReport:
+        """Decide what to do with each file that a crash left unfinished; called at start-up.
+
+        `expected` gets the final name and returns size and SHA-256 of the row that refers to it, or
+        None. A file that matches its row is complete (a crash came between its rename and the
+        journal's commit) and gets its name; every other one is quarantined. A file that a living
+        writer holds is left alone.
+        """
+        finished, quarantined, busy = [], [], []
+        for name in sorted(self._files(".part")):
+            final = str(Path(name).with_suffix(".dcm"))
+            try:
+                file = self.path(name).open("rb")
+            except FileNotFoundError:  # its writer finished meanwhile
+                continue
+            with file:
+                if not _lock_now(file):
+                    busy.append(name)
+                elif _matches(self.path(name), expected(final)):
+                    self.path(name).rename(self.path(final))
+                    finished.append(final)
+                else:
+                    self.quarantine(name, "the node stopped before the object was complete")
+                    quarantined.append(name)
+        return SettleReport(tuple(finished), tuple(quarantined), tuple(busy))
+
+    def _files(self, suffix: str) -> Iterator[str]:
+        for bucket in self._objects.iterdir():
+            for path in bucket.iterdir():
+                if path.suffix == suffix:
+                    yield f"{bucket.name}/{path.name}"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _locked_new_file(path: Path) -> BinaryIO:
+    """A new, unbuffered file that only we may read; the lock tells others that we are alive."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+    file = open(os.open(path, flags, 0o600), "wb", buffering=0)  # noqa: PTH123, SIM115
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _lock_now(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write_all(file: BinaryIO, part: bytes | memoryview) -> None:
+    """An unbuffered write may be short, which is how a filling disk announces itself."""
+    rest = memoryview(part).cast("B")
+    while rest:
+        rest = rest[os.write(file.fileno(), rest) :]
+
+
+def _new_hash(meta: FileMeta) -> "hashlib._Hash":
+    return hashlib.sha256(stored_transfer_syntax(meta).encode("ascii"))
+
+
+def _hash_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        meta = read_meta(file)
+        digest = _new_hash(meta)
+        file.seek(meta.dataset_offset)
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.digest()
+
+
+def _source_of(path: Path) -> str | None:
+    with path.open("rb") as file:
+        return read_meta(file).source
+
+
+def _matches(path: Path, expected: tuple[int, bytes] | None) -> bool:
+    if expected is None or path.stat().st_size != expected[0]:
+        return False
+    try:
+        return _hash_of(path) == expected[1]
+    except CannotUnderstand:
+        return False

@@ -1,0 +1,149 @@
+"""Reads what the gallery wants to know of an object, and stops before its pixels.
+
+Demands only what identifies the object; every other value may be broken and is then None.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+
+from dicom_node.dataset import (
+    MAX_INFLATED_BYTES,
+    DatasetSource,
+    dataset_source,
+    open_stored,
+    read_elements,
+)
+from dicom_node.uids import checked_uid, has_leading_zeros
+from dicom_node.values import age_years_of, date_of, integer_of, text_of, texts_of
+
+_UIDS = {
+    "SOPClassUID": "SOP Class UID",
+    "SOPInstanceUID": "SOP Instance UID",
+    "StudyInstanceUID": "Study Instance UID",
+    "SeriesInstanceUID": "Series Instance UID",
+}
+_FACTS = (
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientSex",
+    "PatientAge",
+    "StudyDate",
+    "Modality",
+    "BodyPartExamined",
+    "Manufacturer",
+    "ImageType",
+    "InstanceNumber",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "PhotometricInterpretation",
+)
+_MAX_INT32 = 2**31 - 1
+# A Patient ID is only hashed, so one longer than the standard's 64 characters is kept whole.
+_MAX_PATIENT_ID = 1024
+
+
+@dataclass(frozen=True)
+class Header:
+    """The facts of one object; identifiers are checked, texts are fit for a database.
+
+    `frames` is the declared Number of Frames, at least 1. `patient_id` and `issuer_of_patient_id`
+    are kept out of the representation, so that a log line cannot show them by accident.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    patient_id: str | None = field(repr=False)
+    issuer_of_patient_id: str | None = field(repr=False)
+    modality: str | None
+    body_part_examined: str | None
+    manufacturer: str | None
+    study_date: date | None
+    patient_sex: str | None
+    patient_age_years: int | None
+    image_type: tuple[str, ...]
+    instance_number: int | None
+    rows: int | None
+    columns: int | None
+    frames: int
+    photometric_interpretation: str | None
+    has_pixel_data: bool
+    flags: tuple[str, ...] = ()
+
+
+def _tags(keywords: tuple[str, ...]) -> frozenset[int]:
+    return frozenset(tag for word in keywords if (tag := tag_for_keyword(word)) is not None)
+
+
+_HEADER_TAGS = _tags((*_UIDS, *_FACTS))
+
+
+def read_header(
+    file: BinaryIO | Path | str,
+    *,
+    transfer_syntax_uid: str | None = None,
+    max_inflated_bytes: int = MAX_INFLATED_BYTES,
+) -> Header:
+    """Read the header of a DICOM file, or of a bare dataset when `transfer_syntax_uid` is given.
+
+    Args:
+        file: a path to a file with File Meta Information, or a seekable binary file that holds
+            nothing but a dataset; then `transfer_syntax_uid` must say how it is encoded.
+        transfer_syntax_uid: the dataset's transfer syntax.
+        max_inflated_bytes: what a deflated dataset may grow to.
+
+    Raises:
+        CannotUnderstand: the dataset cannot be parsed, is cut off (native or encapsulated pixel
+            data included), or lacks a SOP Class, SOP Instance, Study or Series Instance UID.
+    """
+    if isinstance(file, Path | str):
+        with open_stored(Path(file), max_inflated_bytes) as source:
+            return header_of(source)
+    if transfer_syntax_uid is None:
+        raise TypeError("a bare dataset needs its transfer_syntax_uid")
+    syntax = checked_uid(transfer_syntax_uid, "Transfer Syntax UID")
+    return header_of(dataset_source(file, syntax, limit=max_inflated_bytes))
+
+
+def header_of(source: DatasetSource) -> Header:
+    """The header of an opened dataset; raises as `read_header` does."""
+    dataset, pixels = read_elements(source, _HEADER_TAGS)
+    uids = {name: checked_uid(text_of(dataset, key, 256), name) for key, name in _UIDS.items()}
+    flags = [f"leading zeros in {name}" for name, uid in uids.items() if has_leading_zeros(uid)]
+    return Header(
+        sop_class_uid=uids["SOP Class UID"],
+        sop_instance_uid=uids["SOP Instance UID"],
+        study_instance_uid=uids["Study Instance UID"],
+        series_instance_uid=uids["Series Instance UID"],
+        transfer_syntax_uid=source.transfer_syntax_uid,
+        patient_id=text_of(dataset, "PatientID", _MAX_PATIENT_ID),
+        issuer_of_patient_id=text_of(dataset, "IssuerOfPatientID", _MAX_PATIENT_ID),
+        modality=_code(dataset, "Modality"),
+        body_part_examined=text_of(dataset, "BodyPartExamined"),
+        manufacturer=text_of(dataset, "Manufacturer"),
+        study_date=date_of(dataset, "StudyDate"),
+        patient_sex=_code(dataset, "PatientSex"),
+        patient_age_years=age_years_of(dataset, "PatientAge"),
+        image_type=texts_of(dataset, "ImageType"),
+        instance_number=integer_of(dataset, "InstanceNumber", -_MAX_INT32, _MAX_INT32),
+        rows=integer_of(dataset, "Rows", 1, 65535),
+        columns=integer_of(dataset, "Columns", 1, 65535),
+        frames=integer_of(dataset, "NumberOfFrames", 1, _MAX_INT32) or 1,
+        photometric_interpretation=_code(dataset, "PhotometricInterpretation"),
+        has_pixel_data=pixels is not None and pixels.length != 0,
+        flags=tuple(flags),
+    )
+
+
+def _code(dataset: Dataset, keyword: str) -> str | None:
+    """The first value of a code string, in capitals, cut to the 16 characters a code may have."""
+    values = texts_of(dataset, keyword, 16)
+    return values[0].upper() or None if values else None

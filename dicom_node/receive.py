@@ -1,0 +1,131 @@
+"""Takes one object in: header, file, registration, in that order; for C-STORE and files alike.
+
+Only what `Receiver.receive` returns may be acknowledged to a peer.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+
+from dicom_node.errors import CannotUnderstand, DatasetMismatch, DicomError, OutOfResources
+from dicom_node.files import ObjectStore, StoredFile
+from dicom_node.header import Header, read_header
+from dicom_node.meta import encode_meta
+
+
+class Registration(enum.Enum):
+    """What the database made of an object: the first of its kind, the same again, or a rival."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True)
+class ReceivedObject:
+    """A stored object on its way into the database; `source`: calling AE title or "import"."""
+
+    header: Header
+    file: StoredFile
+    source: str
+
+
+@dataclass(frozen=True)
+class AnnouncedObject:
+    """What the C-STORE command says it brings (PS3.7 9.1.1); UIDs without padding, unchecked."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+Register = Callable[[ReceivedObject], Registration]
+
+
+class Receiver:
+    """Stores objects and has them registered; safe to call from many threads.
+
+    `register` commits to the database before it returns. It raises `OutOfResources` when the
+    database fails, with `outcome_unknown` when the commit may have happened all the same.
+    """
+
+    def __init__(self, store: ObjectStore, register: Register) -> None:
+        self._store = store
+        self._register = register
+
+    def receive(
+        self,
+        dataset: bytes,
+        *,
+        transfer_syntax_uid: str,
+        source: str,
+        announced: AnnouncedObject | None = None,
+    ) -> tuple[Registration, Header]:
+        """Store and register one object; its bytes stay as they are.
+
+        Args:
+            dataset: the encoded dataset, without File Meta Information.
+            transfer_syntax_uid: how it is encoded.
+            source: calling AE title, or "import".
+            announced: what the command said, to be compared with the dataset.
+
+        Raises:
+            CannotUnderstand: the dataset does not parse or lacks its UIDs; nothing is written.
+            DatasetMismatch: it is not what was announced; nothing is written.
+            OutOfResources: disk or database failed. No file is left, unless a commit may have
+                happened: then it stays, and is registered again at the next start.
+        """
+        header = read_header(BytesIO(dataset), transfer_syntax_uid=transfer_syntax_uid)
+        if announced is not None:
+            _compare(header, announced)
+        meta = encode_meta(
+            sop_class_uid=header.sop_class_uid,
+            sop_instance_uid=header.sop_instance_uid,
+            transfer_syntax_uid=header.transfer_syntax_uid,
+            source=source,
+        )
+        file = self._store.write([dataset], meta)
+        return self._settle(ReceivedObject(header, file, source)), header
+
+    def _settle(self, received: ReceivedObject) -> Registration:
+        """Register a file just written, and drop it where nothing can refer to it."""
+        try:
+            registration = self._register(received)
+        except DicomError as error:
+            if not (isinstance(error, OutOfResources) and error.outcome_unknown):
+                self._store.remove(received.file.name)
+            raise
+        if registration is Registration.DUPLICATE:
+            self._store.remove(received.file.name)
+        return registration
+
+    def register_stored(self, name: str) -> tuple[Registration, Header]:
+        """Register a complete file without a row again, after a crash or a restored backup.
+
+        The file is never removed, whatever comes of it: it may be all that is left of an
+        acknowledged object.
+
+        Raises:
+            CannotUnderstand: the file holds no object of ours.
+            OutOfResources: the file cannot be read, or the database failed.
+        """
+        try:
+            file, source = self._store.describe(name)
+            header = read_header(self._store.path(name))
+        except OSError as error:
+            kind = type(error).__name__
+            raise OutOfResources(f"a stored object cannot be read ({kind})") from None
+        return self._register(ReceivedObject(header, file, source or "unknown")), header
+
+
+def _compare(header: Header, announced: AnnouncedObject) -> None:
+    """Refuse a dataset that is not the object of the command (PS3.4 B.2.3: 0xA900)."""
+    pairs = (
+        ("SOP Class UID", header.sop_class_uid, announced.sop_class_uid),
+        ("SOP Instance UID", header.sop_instance_uid, announced.sop_instance_uid),
+    )
+    for name, found, expected in pairs:
+        if not expected:
+            raise CannotUnderstand(f"the command names no {name}")
+        if found != expected:
+            raise DatasetMismatch(f"{name} of the dataset is not the one that the command names")

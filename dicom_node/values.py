@@ -1,0 +1,92 @@
+"""Takes single values out of a dataset that may hold anything, and never raises on what it finds.
+
+What comes out is fit for a database and a log line: no NUL, no control character, no lone
+surrogate, bounded in length.
+"""
+
+from datetime import date
+from typing import Any
+
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+MAX_TEXT_LENGTH = 64
+_AGE_UNITS = {"Y": 1, "M": 12, "W": 52, "D": 365}
+
+
+def value_of(dataset: Dataset, keyword: str) -> Any:
+    """The element's value, its raw text where pydicom cannot convert it, None where it is absent.
+
+    Broad on purpose: pydicom raises a dozen kinds of error on broken values, and a broken optional
+    value must cost that value, not the object.
+    """
+    if keyword not in dataset:
+        return None
+    try:
+        return dataset[keyword].value
+    except Exception:
+        item = dataset.get_item(keyword)
+        raw = item.value if isinstance(item, RawDataElement) else None
+        return raw.decode("latin-1") if isinstance(raw, bytes) else None
+
+
+def texts_of(dataset: Dataset, keyword: str, limit: int = MAX_TEXT_LENGTH) -> tuple[str, ...]:
+    """Every value of a text element, cleaned; empty where there is none."""
+    value = value_of(dataset, keyword)
+    if value is None:
+        return ()
+    values = value if isinstance(value, MultiValue | list | tuple) else str(value).split("\\")
+    return tuple(clean_text(str(item), limit) for item in values)
+
+
+def text_of(dataset: Dataset, keyword: str, limit: int = MAX_TEXT_LENGTH) -> str | None:
+    """A text element as one cleaned string (values joined by backslashes), None where empty."""
+    return "\\".join(texts_of(dataset, keyword, limit))[:limit] or None
+
+
+def clean_text(text: str, limit: int = MAX_TEXT_LENGTH) -> str:
+    """`text` without control characters, outer blanks and what UTF-8 cannot carry."""
+    encodable = text.encode("utf-8", "replace").decode("utf-8")
+    printable = "".join(character for character in encodable if character.isprintable())
+    return printable.strip()[:limit].rstrip()
+
+
+def integer_of(dataset: Dataset, keyword: str, low: int, high: int) -> int | None:
+    """A whole number within `low` to `high`, None for everything else."""
+    value = value_of(dataset, keyword)
+    try:
+        number = int(value[0] if isinstance(value, MultiValue | list) else value)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+    return number if low <= number <= high else None
+
+
+def number_of(dataset: Dataset, keyword: str, position: int = 0) -> float | None:
+    """A finite real number, the one at `position` of several, None for everything else."""
+    value = value_of(dataset, keyword)
+    try:
+        number = float(value[position] if isinstance(value, MultiValue | list) else value)
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
+    return number if abs(number) != float("inf") and number == number else None
+
+
+def date_of(dataset: Dataset, keyword: str) -> date | None:
+    """A date written YYYYMMDD, or YYYY.MM.DD as before 1993; None for everything else."""
+    digits = (text_of(dataset, keyword) or "").replace(".", "")
+    if len(digits) < 8 or not digits[:8].isascii() or not digits[:8].isdigit():
+        return None
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+    except ValueError:
+        return None
+
+
+def age_years_of(dataset: Dataset, keyword: str) -> int | None:
+    """An age string such as 045Y, 018M, 003W or 010D (PS3.5 6.2) in whole years."""
+    age = text_of(dataset, keyword) or ""
+    digits, unit = age[:-1], age[-1:]
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 3 and unit in _AGE_UNITS):
+        return None
+    return int(digits) // _AGE_UNITS[unit]

@@ -1,0 +1,1 @@
+"""The REST API: header facts, neighbours, embeddings, previews and health. No torch here."""

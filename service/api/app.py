@@ -1,0 +1,61 @@
+"""The FastAPI application, put together from its routes and resources."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from service.api import health, instances
+from service.api.deps import Resources, demand_key
+from service.api.problems import add_problem_handlers
+
+
+def create_app(resources: Resources) -> FastAPI:
+    """The application; `resources` lives as long as it does, and its pool ends with it.
+
+    The interactive documentation pages are left out: they would load scripts from the internet,
+    which a hospital's network does not reach. The schema is at /openapi.json.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        resources.pool.close()
+
+    app = FastAPI(
+        title="Precuneus",
+        summary="Finds brain CT and MR slices similar to a given one in a hospital's own archive.",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.resources = resources
+    app.include_router(health.router)
+    app.include_router(instances.router, dependencies=[Depends(demand_key)])
+    add_problem_handlers(app)
+    _add_schema_route(app)
+    _measure_requests(app, resources)
+    return app
+
+
+def _add_schema_route(app: FastAPI) -> None:
+    @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(demand_key)])
+    def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+
+def _measure_requests(app: FastAPI, resources: Resources) -> None:
+    @app.middleware("http")
+    async def measure(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        started = monotonic()
+        response = await call_next(request)
+        route = getattr(request.scope.get("route"), "path", "none")
+        seconds = monotonic() - started
+        resources.metrics.request(request.method, route, response.status_code, seconds)
+        return response

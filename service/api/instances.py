@@ -1,0 +1,104 @@
+"""Routes about one instance: facts, neighbours, embedding, preview."""
+
+from io import BytesIO
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from PIL import Image
+from sqlalchemy import select
+
+from service import search
+from service.api.deps import ConnectionDep, ResourcesDep, SopInstanceUid
+from service.api.problems import responses
+from service.api.schemas import EmbeddingBody, InstanceBody, SimilarBody
+from service.db.tables import embedding, instance
+from service.decoding import Refusal, render_frame
+from service.encoders import get_active
+from service.errors import InstanceUnknown, InvalidParameter, NotSearchable
+from service.gallery import find_instance
+
+router = APIRouter(prefix="/v1/instances/{sop_instance_uid}", tags=["instances"])
+
+FrameNumber = Annotated[int, Query(ge=1, le=1_000_000, description="1-based, as in DICOM")]
+Text = Annotated[str | None, Query(min_length=1, max_length=200, pattern="^[^\x00]+$")]
+
+
+@router.get("", responses=responses(404, 422))
+def get_instance(sop_instance_uid: SopInstanceUid, connection: ConnectionDep) -> InstanceBody:
+    """Header facts, state and reason, labels and conflicts of an instance."""
+    return InstanceBody.model_validate(find_instance(connection, sop_instance_uid))
+
+
+@router.get("/similar", responses=responses(404, 409, 422, 503))
+def get_similar(
+    sop_instance_uid: SopInstanceUid,
+    connection: ConnectionDep,
+    k: Annotated[int, Query(ge=1, le=search.MAXIMUM_K)] = 5,
+    frame: FrameNumber = 1,
+    same_patient: Annotated[bool, Query(description="take the query's own patient, too")] = False,
+    modality: Text = None,
+    label: Text = None,
+    exact: Annotated[bool, Query(description="compare with every slice")] = False,
+) -> SimilarBody:
+    """The k slices nearest to this one, of other patients unless asked otherwise."""
+    query = search.Query(sop_instance_uid, frame, k, same_patient, modality, label, exact)
+    return SimilarBody.of(search.similar(connection, query))
+
+
+@router.get("/embedding", responses=responses(404, 409, 422, 503))
+def get_embedding(
+    sop_instance_uid: SopInstanceUid,
+    connection: ConnectionDep,
+    resources: ResourcesDep,
+    frame: FrameNumber = 1,
+) -> EmbeddingBody:
+    """The slice's 4,096 numbers, rebuilt without loss from its coordinates."""
+    encoder = get_active(connection)
+    found = search.find_slice(connection, encoder, sop_instance_uid, frame)
+    coordinates = connection.execute(
+        select(embedding.c.coordinates).where(
+            embedding.c.encoder_id == encoder.encoder_id,
+            embedding.c.instance_id == found.instance_id,
+            embedding.c.frame == frame,
+        )
+    ).scalar_one()
+    vector = resources.basis(connection, encoder.encoder_id) @ coordinates
+    return EmbeddingBody(
+        sop_instance_uid=sop_instance_uid,
+        frame=frame,
+        encoder=encoder.name,
+        embedding=vector.tolist(),
+    )
+
+
+@router.get(
+    "/preview",
+    responses={200: {"content": {"image/png": {}}}, **responses(404, 422)},
+    response_class=Response,
+)
+def get_preview(
+    sop_instance_uid: SopInstanceUid,
+    connection: ConnectionDep,
+    resources: ResourcesDep,
+    frame: FrameNumber = 1,
+) -> Response:
+    """The slice as a PNG, windowed as its header says."""
+    row = connection.execute(
+        select(instance.c.file_name, instance.c.frames).where(
+            instance.c.sop_instance_uid == sop_instance_uid
+        )
+    ).one_or_none()
+    if row is None:
+        raise InstanceUnknown(f"The gallery holds no instance {sop_instance_uid}.")
+    if frame > row.frames:
+        raise InvalidParameter(f"{sop_instance_uid} has {row.frames} frame(s), not {frame}.")
+    # Decoding may take seconds: the connection goes back to the pool before it.
+    connection.close()
+    with resources.decoding:
+        arguments = (resources.store.path(row.file_name), frame)
+        (pixels,) = resources.pool.run(render_frame, [arguments])
+    if isinstance(pixels, Refusal):
+        raise NotSearchable(f"{sop_instance_uid} cannot be shown: {pixels.reason}")
+    image = BytesIO()
+    Image.fromarray(pixels).save(image, "PNG")
+    return Response(image.getvalue(), media_type="image/png")

@@ -1,0 +1,112 @@
+"""The JSON that the API answers with; `precuneus similar --json` prints the same."""
+
+from datetime import date, datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.search import Answer
+
+
+class _FromFacts(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ConflictBody(_FromFacts):
+    """Another object that arrived under the same SOP Instance UID; the first one counts."""
+
+    received_at: datetime
+    source: str
+    file_size: int
+    sha256: str
+
+
+class InstanceBody(_FromFacts):
+    """Header facts and state of an instance."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    study_date: date | None
+    modality: str
+    body_part_examined: str | None
+    manufacturer: str | None
+    patient_key: str = Field(description="opaque: equal for instances of one patient")
+    patient_sex: str | None
+    patient_age_years: int | None
+    image_type: list[str]
+    instance_number: int | None
+    rows: int | None
+    columns: int | None
+    frames: int
+    state: Literal["pending", "embedded", "unsupported", "failed"]
+    reason: str | None = Field(description="why it is not embedded")
+    flags: list[str] = Field(description="what is odd about it, though accepted")
+    source: str = Field(description="calling AE title, or how else it came")
+    received_at: datetime
+    labels: list[str]
+    conflicts: list[ConflictBody]
+
+
+class QueryBody(_FromFacts):
+    """The slice asked about and the filters."""
+
+    sop_instance_uid: str
+    frame: int
+    k: int
+    same_patient: bool
+    modality: str | None
+    label: str | None
+    exact: bool
+
+
+class NeighbourBody(_FromFacts):
+    """A similar slice."""
+
+    rank: int
+    sop_instance_uid: str
+    frame: int
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    distance: float = Field(description="Euclidean, between 4,096-d unit vectors: 0 to 2")
+    labels: list[str]
+
+
+class SimilarBody(BaseModel):
+    """The nearest slices, nearest first."""
+
+    query: QueryBody
+    encoder: str
+    method: Literal["hnsw", "exact"] = Field(description="which way the neighbours were found")
+    complete: bool = Field(description="k neighbours, or all that the filters leave")
+    neighbours: list[NeighbourBody]
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        """The JSON form of an answer."""
+        return cls(
+            query=QueryBody.model_validate(answer.query),
+            encoder=answer.encoder.name,
+            method=answer.method,
+            complete=answer.complete,
+            neighbours=[NeighbourBody.model_validate(n) for n in answer.neighbours],
+        )
+
+
+class EmbeddingBody(BaseModel):
+    """A slice's 4,096-d unit vector."""
+
+    sop_instance_uid: str
+    frame: int
+    encoder: str
+    embedding: list[float] = Field(min_length=4096, max_length=4096)
+
+
+class HealthBody(BaseModel):
+    """Whether the service is ready, and what is not."""
+
+    status: Literal["ready", "not ready"]
+    checks: dict[str, str]

@@ -1,0 +1,66 @@
+"""The command `precuneus` and how its errors end: 1 for a failure, 2 for wrong usage."""
+
+import sys
+
+import typer
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from dicom_node.errors import DicomError
+from service.cli import api, db, gallery, node, service, worker
+from service.errors import ServiceError
+
+
+def build_app() -> typer.Typer:
+    """All commands, under their groups."""
+    app = typer.Typer(
+        name="precuneus",
+        help="Finds brain CT and MR slices similar to a given one in a hospital's own archive.\n\n"
+        "Settings are read from PRECUNEUS_… variables and .env; `precuneus doctor` shows them.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    service.add_commands(app)
+    app.add_typer(node.build_app(), name="node")
+    app.add_typer(worker.build_app(), name="worker")
+    app.add_typer(api.build_app(), name="api")
+    app.add_typer(db.build_app(), name="db")
+    app.add_typer(gallery.build_app(), name="gallery")
+    return app
+
+
+def main() -> None:
+    """Run the command and turn an error into a sentence and an exit code."""
+    try:
+        build_app()()
+    except ServiceError as error:
+        _fail(str(error), error.exit_code)
+    except ValidationError as error:
+        _fail(_settings_fault(error), 2)
+    except SQLAlchemyError as error:
+        # Its own text may quote values of the statement.
+        _fail(f"The database does not answer ({type(error).__name__}). See `precuneus doctor`.", 1)
+    except DicomError as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(message: str, exit_code: int) -> None:
+    typer.secho(f"precuneus: {message}", fg="red", err=True)
+    sys.exit(exit_code)
+
+
+def _settings_fault(error: ValidationError) -> str:
+    faults = [
+        f"PRECUNEUS_{'__'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+        for fault in error.errors(include_input=False)
+    ]
+    return "a setting is wrong. " + "; ".join(faults)
+
+
+if __name__ == "__main__":
+    main()

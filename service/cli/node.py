@@ -1,0 +1,45 @@
+"""`precuneus node …`: the DICOM node."""
+
+from typing import Annotated
+
+import typer
+
+from service.settings import Settings
+
+
+def build_app() -> typer.Typer:
+    """The group's commands."""
+    app = typer.Typer(help="The DICOM node that receives studies.", no_args_is_help=True)
+    app.command("serve")(serve)
+    app.command("echo")(echo)
+    return app
+
+
+def serve() -> None:
+    """Receive objects by C-STORE (part of `precuneus serve`)."""
+    from service.processes.node import run_node
+
+    raise typer.Exit(run_node(Settings()))
+
+
+def echo(
+    host: Annotated[str | None, typer.Option(help="Peer's address (our own node's).")] = None,
+    port: Annotated[int | None, typer.Option(help="Peer's port (our own node's).")] = None,
+    called_ae_title: Annotated[str | None, typer.Option(help="Peer's AE title (ours).")] = None,
+    calling_ae_title: Annotated[str | None, typer.Option(help="Who we say we are (ours).")] = None,
+) -> None:
+    """Ask a DICOM peer whether it answers (C-ECHO); without options, our own node."""
+    from dicom_node.configure import configure_pydicom, configure_pynetdicom
+    from dicom_node.scu import echo as ask
+
+    configure_pydicom()
+    configure_pynetdicom()
+    own = Settings().dicom
+    result = ask(
+        host or own.host,
+        port or own.port,
+        called_ae_title or own.ae_title,
+        calling_ae_title or own.ae_title,
+    )
+    typer.echo("The peer answers." if result.succeeded else f"No answer: {result.reason}.")
+    raise typer.Exit(0 if result.succeeded else 1)

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, tables, migrations and the binary format of vectors."""

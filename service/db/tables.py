@@ -1,0 +1,190 @@
+"""The gallery's tables, as SQLAlchemy sees them; Alembic's migrations make them.
+
+An encoder's partition of `embedding` and its index are made at run time by `service.encoders`.
+"""
+
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+
+def _time(name: str, *, now: bool = True) -> Column[object]:
+    default = func.now() if now else None
+    return Column(name, DateTime(timezone=True), nullable=not now, server_default=default)
+
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+study = Table(
+    "study",
+    metadata,
+    Column("study_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("study_instance_uid", Text, nullable=False, unique=True),
+    Column("study_date", Date),
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("series_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("study_id", ForeignKey("study.study_id"), nullable=False),
+    Column("series_instance_uid", Text, nullable=False),
+    Column("modality", Text, nullable=False),
+    Column("body_part_examined", Text),
+    Column("manufacturer", Text),
+    UniqueConstraint("study_id", "series_instance_uid"),
+)
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("instance_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("series_id", ForeignKey("series.series_id"), nullable=False, index=True),
+    Column("sop_instance_uid", Text, nullable=False, unique=True),
+    Column("sop_class_uid", Text, nullable=False),
+    Column("transfer_syntax_uid", Text, nullable=False),
+    Column("patient_key", Uuid, nullable=False, index=True),
+    Column("patient_sex", Text),
+    Column("patient_age_years", SmallInteger),
+    Column("image_type", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("instance_number", Integer),
+    Column("rows", Integer),
+    Column("columns", Integer),
+    Column("frames", Integer, nullable=False),
+    Column("state", Text, nullable=False, server_default="pending", index=True),
+    Column("reason", Text),
+    Column("flags", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("file_name", Text(collation="C"), nullable=False, unique=True),
+    Column("file_size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    _time("received_at"),
+    _time("settled_at", now=False),
+    CheckConstraint("state IN ('pending', 'embedded', 'unsupported', 'failed')", name="state"),
+)
+
+conflict = Table(
+    "conflict",
+    metadata,
+    Column("conflict_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("instance_id", ForeignKey("instance.instance_id"), nullable=False),
+    Column("file_name", Text(collation="C"), nullable=False, unique=True),
+    Column("file_size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    _time("received_at"),
+    UniqueConstraint("instance_id", "sha256"),
+)
+
+embedding_job = Table(
+    "embedding_job",
+    metadata,
+    Column(
+        "instance_id",
+        ForeignKey("instance.instance_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_owner", Uuid),
+    _time("leased_until", now=False),
+)
+
+encoder = Table(
+    "encoder",
+    metadata,
+    Column("encoder_id", Integer, Identity(always=True), primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("preprocessing", Text, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("basis", LargeBinary, nullable=False),
+    Column("metrics", JSONB, nullable=False, server_default="{}"),
+    Column("active", Boolean, nullable=False, server_default=text("false")),
+    _time("registered_at"),
+    Index("encoder_active_idx", "active", unique=True, postgresql_where=text("active")),
+)
+
+embedding = Table(
+    "embedding",
+    metadata,
+    Column("encoder_id", ForeignKey("encoder.encoder_id"), primary_key=True),
+    Column(
+        "instance_id",
+        ForeignKey("instance.instance_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("frame", Integer, primary_key=True, autoincrement=False),
+    Column("patient_key", Uuid, nullable=False),
+    Column("modality", Text, nullable=False),
+    Column("labels", ARRAY(Text), nullable=False),
+    Column("coordinates", Vector(), nullable=False),
+    postgresql_partition_by="LIST (encoder_id)",
+)
+
+label = Table(
+    "label",
+    metadata,
+    Column("label_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("sop_instance_uid", Text, index=True),
+    Column("study_instance_uid", Text, index=True),
+    Column("label", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    _time("recorded_at"),
+    CheckConstraint("num_nonnulls(sop_instance_uid, study_instance_uid) = 1", name="one_subject"),
+    UniqueConstraint(
+        "sop_instance_uid",
+        "study_instance_uid",
+        "label",
+        "source",
+        name="label_subject_label_source_key",
+        postgresql_nulls_not_distinct=True,
+    ),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("api_key_id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    _time("created_at"),
+    _time("revoked_at", now=False),
+)

@@ -1,0 +1,154 @@
+"""Decoding and preprocessing in processes of their own, where foreign bytes can do little harm.
+
+A decoder that crashes, hangs or eats memory takes its process with it; the pool starts a new one
+and tries what was under way one by one, so that a single object is blamed. No torch here.
+"""
+
+import logging
+import multiprocessing
+import resource
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dicom_node.pixels import frame_count, iter_frames, render
+from numpy.typing import NDArray
+
+from dicom_node.configure import configure_pydicom
+from dicom_node.errors import PixelsFailed, PixelsUnsupported
+from model.preprocess import PreprocessConfig, prepare
+
+FRAMES_PER_TASK = 64
+_LOG = logging.getLogger("precuneus.decoding")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run of frames of one object, `start` to `stop` (0-based, exclusive)."""
+
+    path: Path
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an object has no embedding: `state` is `unsupported` or `failed`."""
+
+    state: str
+    reason: str
+
+
+def count_frames(path: Path) -> int | Refusal:
+    """How many frames an object has (runs in a decoding process)."""
+    try:
+        return frame_count(path)
+    except (PixelsUnsupported, PixelsFailed, MemoryError) as error:
+        return _refusal(error)
+
+
+def prepare_frames(task: Task, config: PreprocessConfig) -> NDArray[np.float32] | Refusal:
+    """The encoder's input for a run of frames, (N, S, S) (runs in a decoding process)."""
+    try:
+        frames = iter_frames(task.path, task.start, task.stop)
+        return np.stack([prepare(f.pixels, modality=f.modality, config=config) for f in frames])
+    except (PixelsUnsupported, PixelsFailed, MemoryError) as error:
+        return _refusal(error)
+
+
+def render_frame(path: Path, number: int) -> NDArray[np.uint8] | Refusal:
+    """Frame `number` (1-based) as shown on a screen, (H, W) (runs in a decoding process)."""
+    try:
+        return render(next(iter(iter_frames(path, number - 1, number))))
+    except (PixelsUnsupported, PixelsFailed, MemoryError) as error:
+        return _refusal(error)
+
+
+def _refusal(error: Exception) -> Refusal:
+    if isinstance(error, MemoryError):
+        return Refusal("failed", "decoding needs more memory than a decoding process may take")
+    return Refusal("unsupported" if isinstance(error, PixelsUnsupported) else "failed", str(error))
+
+
+def _start_process(memory_mb: int) -> None:
+    """Bound a decoding process; its library messages may quote datasets and stay silent."""
+    limit = memory_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logging.disable(logging.CRITICAL)
+    configure_pydicom()
+
+
+class DecodePool:
+    """A pool of decoding processes that survives whatever it is fed."""
+
+    def __init__(self, processes: int, timeout_s: float, memory_mb: int) -> None:
+        self._processes = processes
+        self._timeout_s = timeout_s
+        self._memory_mb = memory_mb
+        self._executor: ProcessPoolExecutor | None = None
+
+    def run(self, function: Any, arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        """`function(*a)` for each of `arguments`, in order; a Refusal where it crashed or hung.
+
+        Only a few calls run ahead of the reader, which bounds the memory their results take.
+        """
+        under_way: deque[Future[Any]] = deque()
+        submitted = answered = 0
+        try:
+            while answered < len(arguments):
+                while submitted < len(arguments) and len(under_way) < 4 * self._processes:
+                    under_way.append(self._pool().submit(function, *arguments[submitted]))
+                    submitted += 1
+                result = under_way.popleft().result(self._timeout_s)
+                answered += 1
+                yield result
+        except (BrokenProcessPool, FutureTimeoutError):
+            self._discard()
+        for number in range(answered, len(arguments)):
+            yield self._run_alone(function, arguments[number])
+
+    def _run_alone(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        """One call with no other under way, so that a crash has one cause."""
+        try:
+            future: Future[Any] = self._pool().submit(function, *arguments)
+            return future.result(self._timeout_s)
+        except BrokenProcessPool:
+            self._discard()
+            _LOG.warning("a decoder crashed", extra={"action": "decoder_crashed"})
+            return Refusal("failed", "the decoder crashed on it")
+        except FutureTimeoutError:
+            self._discard()
+            _LOG.warning("a decoder hung", extra={"action": "decoder_hung"})
+            return Refusal("failed", f"decoding took longer than {self._timeout_s:g} s")
+
+    def _pool(self) -> ProcessPoolExecutor:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                self._processes,
+                # fork would copy the threads' locks and the database's sockets.
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start_process,
+                initargs=(self._memory_mb,),
+                max_tasks_per_child=None,
+            )
+        return self._executor
+
+    def _discard(self) -> None:
+        """Kill the processes at once; the next call starts new ones."""
+        executor, self._executor = self._executor, None
+        if executor is None:
+            return
+        for process in list((executor._processes or {}).values()):
+            process.kill()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._discard()

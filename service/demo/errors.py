@@ -1,0 +1,7 @@
+"""What can go wrong with the demo."""
+
+from service.errors import ServiceError
+
+
+class DemoError(ServiceError):
+    """The demo cannot go on; the message says what to look at."""

@@ -1,0 +1,166 @@
+"""Registers a stored object: one transaction whose commit makes it part of the gallery.
+
+Called by the DICOM node and by imports before anything is acknowledged. No torch here.
+"""
+
+from sqlalchemy import Connection, Engine, insert, literal, select
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy.exc import SQLAlchemyError
+
+from dicom_node.errors import OutOfResources
+from dicom_node.header import Header
+from dicom_node.receive import ReceivedObject, Registration
+from service.db.tables import conflict, embedding_job, instance, series, study
+from service.patients import PatientKeyer
+
+
+class GalleryRegistrar:
+    """The callback that the node and imports register with; safe to call from many threads."""
+
+    def __init__(self, engine: Engine, keyer: PatientKeyer) -> None:
+        self._engine = engine
+        self._keyer = keyer
+
+    def __call__(self, received: ReceivedObject) -> Registration:
+        """Write study, series, instance and embedding job, and commit.
+
+        Returns:
+            STORED for a new instance (or this very file registered before), DUPLICATE for the same
+            bytes again, CONFLICT for other bytes under a known SOP Instance UID.
+
+        Raises:
+            OutOfResources: the database refused or is gone. `outcome_unknown` tells that the
+                connection broke during the commit, so that the row may exist.
+        """
+        try:
+            connection = self._engine.connect()
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from None
+        with connection:
+            try:
+                registration = register(connection, received, self._keyer)
+            except SQLAlchemyError as error:
+                raise _unavailable(error) from None
+            try:
+                connection.commit()
+            except SQLAlchemyError as error:
+                raise _unavailable(error, outcome_unknown=True) from None
+        return registration
+
+
+def _unavailable(error: SQLAlchemyError, *, outcome_unknown: bool = False) -> OutOfResources:
+    """The DIMSE failure for a database error; its text is ours, since theirs may quote values."""
+    code = getattr(getattr(error, "orig", None), "pgcode", None) or "no answer"
+    reason = f"the gallery's database did not take the object ({type(error).__name__}, {code})"
+    return OutOfResources(reason, outcome_unknown=outcome_unknown)
+
+
+def register(connection: Connection, received: ReceivedObject, keyer: PatientKeyer) -> Registration:
+    """Write the rows of one object in the caller's transaction."""
+    header = received.header
+    instance_id = _insert_instance(connection, received, keyer)
+    if instance_id is not None:
+        connection.execute(insert(embedding_job).values(instance_id=instance_id))
+        return Registration.STORED
+    known = connection.execute(
+        select(instance.c.instance_id, instance.c.sha256, instance.c.file_name).where(
+            instance.c.sop_instance_uid == header.sop_instance_uid
+        )
+    ).one()
+    if known.file_name == received.file.name:
+        return Registration.STORED
+    if bytes(known.sha256) == received.file.sha256:
+        return Registration.DUPLICATE
+    return _insert_conflict(connection, received, known.instance_id)
+
+
+def _insert_instance(
+    connection: Connection, received: ReceivedObject, keyer: PatientKeyer
+) -> int | None:
+    header, file = received.header, received.file
+    statement = (
+        insert_or_skip(instance)
+        .values(
+            series_id=_series_id(connection, header),
+            sop_instance_uid=header.sop_instance_uid,
+            sop_class_uid=header.sop_class_uid,
+            transfer_syntax_uid=header.transfer_syntax_uid,
+            patient_key=keyer.key(
+                header.patient_id or "",
+                header.issuer_of_patient_id or "",
+                header.study_instance_uid,
+            ),
+            patient_sex=header.patient_sex,
+            patient_age_years=header.patient_age_years,
+            image_type=list(header.image_type),
+            instance_number=header.instance_number,
+            rows=header.rows,
+            columns=header.columns,
+            frames=header.frames,
+            flags=list(header.flags),
+            file_name=file.name,
+            file_size=file.size,
+            sha256=file.sha256,
+            source=received.source,
+        )
+        .on_conflict_do_nothing(index_elements=[instance.c.sop_instance_uid])
+        .returning(instance.c.instance_id)
+    )
+    instance_id: int | None = connection.scalar(statement)
+    return instance_id
+
+
+def _series_id(connection: Connection, header: Header) -> int:
+    """The series' row, made with its study's where it is new; one round trip where it is not."""
+    found = (
+        select(series.c.series_id)
+        .join(study)
+        .where(
+            study.c.study_instance_uid == header.study_instance_uid,
+            series.c.series_instance_uid == header.series_instance_uid,
+        )
+    )
+    series_id: int | None = connection.scalar(found)
+    if series_id is not None:
+        return series_id
+    connection.execute(
+        insert_or_skip(study)
+        .values(study_instance_uid=header.study_instance_uid, study_date=header.study_date)
+        .on_conflict_do_nothing()
+    )
+    owner = select(
+        study.c.study_id,
+        literal(header.series_instance_uid),
+        literal(header.modality or "OT"),
+        literal(header.body_part_examined),
+        literal(header.manufacturer),
+    ).where(study.c.study_instance_uid == header.study_instance_uid)
+    columns = ["study_id", "series_instance_uid", "modality", "body_part_examined", "manufacturer"]
+    connection.execute(insert_or_skip(series).from_select(columns, owner).on_conflict_do_nothing())
+    # A new statement sees what a concurrent association committed meanwhile.
+    made: int = connection.execute(found).scalar_one()
+    return made
+
+
+def _insert_conflict(
+    connection: Connection, received: ReceivedObject, instance_id: int
+) -> Registration:
+    file = received.file
+    kept = connection.scalar(
+        insert_or_skip(conflict)
+        .values(
+            instance_id=instance_id,
+            file_name=file.name,
+            file_size=file.size,
+            sha256=file.sha256,
+            source=received.source,
+        )
+        .on_conflict_do_nothing(index_elements=[conflict.c.instance_id, conflict.c.sha256])
+        .returning(conflict.c.conflict_id)
+    )
+    if kept is not None:
+        return Registration.CONFLICT
+    same_file = connection.scalar(
+        select(conflict.c.conflict_id).where(conflict.c.file_name == file.name)
+    )
+    return Registration.DUPLICATE if same_file is None else Registration.CONFLICT

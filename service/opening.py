@@ -1,0 +1,78 @@
+"""Opens the gallery for a command or a process: database, schema, object store and patient keys."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from dicom_node.files import ObjectStore
+from dicom_node.receive import Receiver
+from service.db.engine import open_database
+from service.db.migrate import current_revision, head_revision, upgrade
+from service.errors import ConfigurationError
+from service.ingest import GalleryRegistrar
+from service.patients import PatientKeyer, check_patient_keyer, load_patient_keyer
+from service.settings import Settings
+
+
+@contextmanager
+def open_gallery(settings: Settings) -> Iterator[Engine]:
+    """The gallery's engine with the schema this program needs.
+
+    The embedded database is brought up to date by whoever opens it; a server of the hospital's own
+    is migrated only by `precuneus db upgrade`.
+
+    Raises:
+        ConfigurationError: the schema of an external server is not the one needed.
+        PostgresError: the embedded server does not start.
+    """
+    with open_database(settings) as engine:
+        if settings.has_embedded_database:
+            upgrade(engine)
+        else:
+            require_schema(engine)
+        yield engine
+
+
+def require_schema(engine: Engine) -> None:
+    """Make sure that the migrations have run.
+
+    Raises:
+        ConfigurationError: the database's revision is not this program's.
+    """
+    with engine.connect() as connection:
+        revision, head = current_revision(connection), head_revision()
+    if revision != head:
+        raise ConfigurationError(
+            f"The database is at revision {revision or 'none'}, this program needs {head}: "
+            "run `precuneus db upgrade`."
+        )
+
+
+def object_store(settings: Settings) -> ObjectStore:
+    """The folder of received objects."""
+    return ObjectStore(settings.state_dir)
+
+
+def patient_keyer(settings: Settings, engine: Engine) -> PatientKeyer:
+    """This installation's patient keys, checked against the gallery.
+
+    Raises:
+        ConfigurationError: the secret cannot be read, or is not the gallery's.
+    """
+    keyer = load_patient_keyer(secret_file(settings))
+    with engine.begin() as connection:
+        check_patient_keyer(connection, keyer)
+    return keyer
+
+
+def secret_file(settings: Settings) -> Path:
+    """Where the secret of the patient keys is."""
+    return settings.patient_key_file or settings.state_dir / "secrets" / "patient_key"
+
+
+def receiver(settings: Settings, engine: Engine) -> Receiver:
+    """What stores and registers objects, for the node and for imports alike."""
+    registrar = GalleryRegistrar(engine, patient_keyer(settings, engine))
+    return Receiver(object_store(settings), registrar)

@@ -1,0 +1,1 @@
+"""The long-running processes of the service: node, worker, API, and `serve` above them."""

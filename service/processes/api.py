@@ -1,0 +1,71 @@
+"""The REST API as a process."""
+
+import uvicorn
+from sqlalchemy import Engine
+
+from service.api.app import create_app
+from service.api.deps import Resources
+from service.child import follow_parent
+from service.decoding import DecodePool
+from service.errors import ConfigurationError
+from service.keys import accept_key, any_valid
+from service.logs import configure_logs
+from service.metrics import ApiMetrics, share_metrics
+from service.opening import object_store, open_gallery
+from service.settings import HttpSettings, Settings, is_loopback
+
+_DRAIN_S = 15
+
+
+def run_api(settings: Settings) -> int:
+    """Answer requests until SIGTERM.
+
+    Raises:
+        ConfigurationError: the API would be reachable from other machines without a key.
+    """
+    configure_logs()
+    share_metrics(settings.state_dir)
+    follow_parent()
+    with open_gallery(settings) as engine:
+        require_key(engine, settings.http)
+        worker = settings.worker
+        resources = Resources(
+            engine=engine,
+            store=object_store(settings),
+            pool=DecodePool(1, worker.decode_timeout_s, worker.decode_memory_mb),
+            metrics=ApiMetrics(),
+            demands_key=not is_loopback(settings.http.host),
+        )
+        config = uvicorn.Config(
+            create_app(resources),
+            host=settings.http.host,
+            port=settings.http.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_S,
+        )
+        uvicorn.Server(config).run()
+    return 0
+
+
+def require_key(engine: Engine, http: HttpSettings) -> None:
+    """Take over the key of the secret, and refuse to be reachable from elsewhere without any.
+
+    Raises:
+        ConfigurationError: there is no key, or the secret cannot be read.
+    """
+    with engine.begin() as connection:
+        if http.api_key_file is not None:
+            try:
+                key = http.api_key_file.read_text().strip()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"The API key file {http.api_key_file} cannot be read: {error.strerror}."
+                ) from None
+            accept_key(connection, "secret", key)
+        if not is_loopback(http.host) and not any_valid(connection):
+            raise ConfigurationError(
+                f"{http.host} is reachable from other machines, and no API key exists: make one "
+                "with `precuneus api key create NAME`, or stay on 127.0.0.1."
+            )

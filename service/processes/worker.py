@@ -1,0 +1,75 @@
+"""The worker as a process: load the gallery's encoder, register it, and embed."""
+
+import logging
+from pathlib import Path
+
+from model.embedder import Embedder
+from sqlalchemy import Engine
+
+from model.checkpoint import default_checkpoint, load
+from service.child import follow_parent
+from service.encoders import (
+    ActiveEncoder,
+    EncoderDescription,
+    choose_checkpoint,
+    get_active,
+    keep_checkpoint,
+    register,
+)
+from service.errors import EncoderMismatch
+from service.logs import configure_logs
+from service.metrics import WorkerMetrics, share_metrics
+from service.opening import object_store, open_gallery
+from service.processes.signals import stop_event
+from service.settings import Settings
+from service.worker import Worker
+
+_LOG = logging.getLogger("precuneus.worker")
+
+
+def run_worker(settings: Settings, *, once: bool = False) -> int:
+    """Embed what waits until SIGTERM, or with `once` until nothing is left."""
+    configure_logs()
+    share_metrics(settings.state_dir)
+    follow_parent()
+    with open_gallery(settings) as engine:
+        embedder, encoder = load_encoder(engine, settings)
+        store = object_store(settings)
+        worker = Worker(engine, store, embedder, encoder, settings.worker, WorkerMetrics())
+        stop_event(worker.stop)
+        fields = {"action": "ready", "encoder": encoder.name, "device": embedder.device}
+        _LOG.info("worker ready", extra=fields)
+        worker.run(once=once)
+    return 0
+
+
+def load_encoder(engine: Engine, settings: Settings) -> tuple[Embedder, ActiveEncoder]:
+    """The gallery's encoder, ready to embed; on a new gallery, the configured one.
+
+    Raises:
+        EncoderMismatch: the weights at hand are not those that the gallery was embedded with.
+    """
+    configured = settings.encoder.checkpoint or default_checkpoint()
+    with engine.connect() as connection:
+        path = choose_checkpoint(connection, settings.state_dir, configured)
+    embedder = Embedder(load(path), device=settings.worker.device)
+    with engine.begin() as connection:
+        register(connection, describe_encoder(embedder, path))
+        active = get_active(connection)
+    if active.digest != embedder.digest:
+        raise EncoderMismatch(
+            f"The gallery was embedded by {active.name}, these weights are {embedder.name}."
+        )
+    keep_checkpoint(settings.state_dir, path)
+    return embedder, active
+
+
+def describe_encoder(embedder: Embedder, checkpoint: Path) -> EncoderDescription:
+    """What the gallery must know of an encoder."""
+    return EncoderDescription(
+        digest=embedder.digest,
+        name=checkpoint.stem,
+        preprocessing=embedder.preprocessing_version,
+        basis=embedder.basis,
+        metrics=embedder.metrics,
+    )

@@ -1,0 +1,112 @@
+"""Every setting of the service, in one class, read from `PRECUNEUS_…` variables and `.env`.
+
+Nesting is written with two underscores: `PRECUNEUS_DATABASE__URL`, `PRECUNEUS_HTTP__PORT`. Nothing
+here opens a file or a connection.
+"""
+
+import ipaddress
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server bound to `host` is reachable from this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class DatabaseSettings(BaseModel):
+    """Where the gallery's PostgreSQL is."""
+
+    url: SecretStr | None = Field(
+        default=None,
+        description="postgresql://… of a server with pgvector; unset: the embedded one",
+    )
+    password_file: Path | None = Field(
+        default=None, description="file with the password that goes into the URL (a secret)"
+    )
+    pool_size: int = Field(default=10, ge=1)
+
+
+class DicomSettings(BaseModel):
+    """The DICOM node."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=11112, ge=0, le=65535)
+    ae_title: str = Field(default="PRECUNEUS", min_length=1, max_length=16)
+    maximum_associations: int = Field(default=100, ge=1)
+
+    @field_validator("ae_title")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if not value.isascii() or not value.isprintable() or "\\" in value or not value.strip():
+            raise ValueError("an AE title is 1 to 16 printable ASCII characters without backslash")
+        return value.strip()
+
+
+class HttpSettings(BaseModel):
+    """The REST API."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    api_key_file: Path | None = Field(
+        default=None, description="file with an API key that is accepted (a container secret)"
+    )
+
+
+class WorkerSettings(BaseModel):
+    """The worker that decodes and embeds."""
+
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    batch_size: int = Field(default=32, ge=1, le=1024, description="instances claimed at a time")
+    decode_processes: int = Field(
+        default_factory=lambda: max(1, min(8, (os.cpu_count() or 2) // 2)), ge=1
+    )
+    decode_timeout_s: float = Field(default=120.0, gt=0, description="per object, or 64 frames")
+    decode_memory_mb: int = Field(default=4096, ge=512, description="per decoding process")
+    lease_s: float = Field(default=30.0, ge=3)
+    poll_s: float = Field(default=0.25, gt=0)
+
+
+class EncoderSettings(BaseModel):
+    """Which weights embed a new gallery; an existing gallery keeps the encoder it has."""
+
+    checkpoint: Path | None = Field(default=None, description="unset: the one shipped")
+
+
+class Settings(BaseSettings):
+    """All settings; arguments of a command override the environment, that overrides `.env`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PRECUNEUS_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+    )
+
+    state_dir: Path = Field(default_factory=lambda: user_data_path("precuneus"))
+    patient_key_file: Path | None = Field(
+        default=None, description="secret of the patient keys; unset: made in the state folder"
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    dicom: DicomSettings = DicomSettings()
+    http: HttpSettings = HttpSettings()
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    encoder: EncoderSettings = EncoderSettings()
+
+    @field_validator("state_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def has_embedded_database(self) -> bool:
+        """Whether the gallery lies in the embedded server, which we start and stop."""
+        return self.database.url is None

