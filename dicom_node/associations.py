@@ -12,6 +12,7 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.presentation import PresentationContext
 
+from dicom_node.commands import admit
 from dicom_node.contexts import accepted_contexts
 from dicom_node.peers import clean_ae_title
 from dicom_node.uids import is_uid
@@ -36,6 +37,7 @@ class AssociationHandlers:
             (evt.EVT_ACCEPTED, self.log_accepted),
             (evt.EVT_REJECTED, self.log_rejected),
             (evt.EVT_ABORTED, self.log_aborted),
+            (evt.EVT_DIMSE_RECV, admit),
         ]
 
     def tune_socket(self, event: Event) -> None:

@@ -21,7 +21,7 @@ def configure_pydicom() -> None:
     The filter is by module and not `warnings.catch_warnings`, which is not thread-safe.
     """
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-    for library in ("pydicom", "pylibjpeg", "PIL"):
+    for library in ("pydicom", "pylibjpeg", "openjpeg", "PIL"):
         logging.getLogger(library).setLevel(_ABOVE_ALL_LEVELS)
         warnings.filterwarnings("ignore", module=library)
     add_plugin()

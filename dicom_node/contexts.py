@@ -23,9 +23,10 @@ REFUSED_TRANSFER_SYNTAXES = frozenset(
     }
 )
 TRANSFER_SYNTAXES = frozenset(map(str, ALL_TRANSFER_SYNTAXES)) - REFUSED_TRANSFER_SYNTAXES
-ABSTRACT_SYNTAXES = frozenset(
+STORAGE_SOP_CLASSES = frozenset(
     str(context.abstract_syntax) for context in AllStoragePresentationContexts
-) | {VERIFICATION}
+)
+ABSTRACT_SYNTAXES = STORAGE_SOP_CLASSES | {VERIFICATION}
 
 
 def accepted_contexts(proposed: Iterable[PresentationContext]) -> list[PresentationContext]:

@@ -86,15 +86,11 @@ def modality_values(
 
 def _padding(dataset: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
     """Where stored values are the Pixel Padding Value or in its range (PS3.3 C.7.5.1.1.2)."""
-    if stored.dtype.kind not in "iu":
+    value = integer_of(dataset, "PixelPaddingValue", -(2**31), 2**32 - 1)
+    if value is None or stored.dtype.kind not in "iu":
         return None
-    ends = [
-        _as_stored(number, stored.dtype)
-        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
-        if (number := integer_of(dataset, keyword, -(2**31), 2**32 - 1)) is not None
-    ]
-    if not ends:
-        return None
+    limit = integer_of(dataset, "PixelPaddingRangeLimit", -(2**31), 2**32 - 1)
+    ends = [_as_stored(end, stored.dtype) for end in (value, limit) if end is not None]
     return (stored >= min(ends)) & (stored <= max(ends))
 
 

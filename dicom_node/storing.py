@@ -11,6 +11,7 @@ import traceback
 from pydicom.dataset import Dataset
 from pynetdicom.events import Event
 
+from dicom_node.commands import announced_object, require_usable
 from dicom_node.errors import CannotUnderstand, DicomError, OutOfResources
 from dicom_node.observer import NodeObserver
 from dicom_node.peers import clean_ae_title
@@ -34,8 +35,9 @@ class StoreHandler:
         started = time.perf_counter()
         self._observer.received()
         calling = clean_ae_title(event.assoc.requestor.ae_title)
-        announced = _announced(event)
+        announced = announced_object(event)
         try:
+            require_usable(announced)
             registration, _ = self._receiver.receive(
                 _dataset_bytes(event),
                 transfer_syntax_uid=str(event.context.transfer_syntax),
@@ -78,14 +80,6 @@ class StoreHandler:
         response.Status = error.status
         response.ErrorComment = str(error)[:_MAX_COMMENT_LENGTH]
         return response
-
-
-def _announced(event: Event) -> AnnouncedObject:
-    """The command's UIDs, without their padding and not yet checked."""
-    names = ("AffectedSOPClassUID", "AffectedSOPInstanceUID")
-    return AnnouncedObject(
-        *(str(getattr(event.request, name, None) or "").strip(" \0") for name in names)
-    )
 
 
 def _dataset_bytes(event: Event) -> bytes:

@@ -1,0 +1,1 @@
+"""The encoder: what turns a decoded brain slice into an embedding, and what trains it."""

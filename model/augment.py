@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def _warp(images: Tensor, config: AugmentConfig, generator: Generator) -> Tensor
         ),
         dim=1,
     )
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
 
 
 def _shade(images: Tensor, config: AugmentConfig, generator: Generator) -> Tensor:
@@ -69,7 +69,7 @@ def _shade(images: Tensor, config: AugmentConfig, generator: Generator) -> Tenso
     gamma = torch.exp(_uniform(count, config.gamma, generator))[:, None, None, None]
     gain = torch.exp(_uniform(count, config.gain, generator))[:, None, None, None]
     coarse = _uniform(count * 9, config.bias_field, generator).view(count, 1, 3, 3)
-    field = F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=True)
+    field = functional.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=True)
     head = images > 0
     images = images.clamp(min=1e-6) ** gamma * gain * torch.exp(field)
     strength = torch.rand(count, generator=generator)[:, None, None, None] * config.noise

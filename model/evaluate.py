@@ -91,15 +91,16 @@ def _summarise(
 
 
 def score_labels(
-    queries: Vectors, query_set: Dataset, gallery: Vectors, gallery_set: Dataset,
+    queries: Vectors,
+    query_set: Dataset,
+    gallery: Vectors,
+    gallery_set: Dataset,
     label_names: Collection[str],
 ) -> RetrievalScores:
     """`score` with queries and gallery narrowed to some labels, say those of one modality."""
     chosen = [n for n, name in enumerate(query_set.label_names) if name in label_names]
     asked, kept = np.isin(query_set.labels, chosen), np.isin(gallery_set.labels, chosen)
-    return score(
-        queries[asked], query_set.labels[asked], gallery[kept], gallery_set.labels[kept]
-    )
+    return score(queries[asked], query_set.labels[asked], gallery[kept], gallery_set.labels[kept])
 
 
 def raw_pixels(images: NDArray[np.float32], side: int = 32) -> NDArray[np.float32]:
@@ -111,4 +112,5 @@ def raw_pixels(images: NDArray[np.float32], side: int = 32) -> NDArray[np.float3
     if size % side:
         raise ValueError(f"{size} pixels do not divide into {side}")
     blocks = images.reshape(count, side, size // side, side, size // side)
-    return blocks.mean(axis=(2, 4)).reshape(count, side * side)
+    pixels: NDArray[np.float32] = blocks.mean(axis=(2, 4)).reshape(count, side * side)
+    return pixels

@@ -4,9 +4,11 @@ After Wan et al. 2018 (doi 10.3969/j.issn.1673-6036.2018.03.003). Only the netwo
 files, prepares no images and does not train itself.
 """
 
+from typing import Self
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from model.gem import GeM
 from model.network_config import MSNetConfig
@@ -42,9 +44,9 @@ class BaseModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H, W)."""
         near = self.near(x)
-        mid = self.mid(F.relu(near))
-        far = self.far(F.relu(mid))
-        return F.relu(torch.cat((near, mid, far), dim=1) + self.shortcut(x))
+        mid = self.mid(functional.relu(near))
+        far = self.far(functional.relu(mid))
+        return functional.relu(torch.cat((near, mid, far), dim=1) + self.shortcut(x), inplace=True)
 
 
 class MSNet(nn.Module):
@@ -57,7 +59,9 @@ class MSNet(nn.Module):
     def __init__(self, config: MSNetConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MSNetConfig()
-        self.stem = nn.Sequential(conv_bn(config.in_channels, config.widths[0]), nn.ReLU())
+        self.stem = nn.Sequential(
+            conv_bn(config.in_channels, config.widths[0]), nn.ReLU(inplace=True)
+        )
         inputs = (config.widths[0], *config.widths[:2])
         self.scales = nn.ModuleList(
             nn.Sequential(*(BaseModule(i if n == 0 else o, o) for n in range(depth)))
@@ -66,38 +70,43 @@ class MSNet(nn.Module):
         self.pools = nn.ModuleList(GeM() for _ in config.widths)
         self.embedding = nn.Linear(config.feature_dim, config.embedding_dim)
 
+    def place(self, device: torch.device | str) -> Self:
+        """Move to a device, in the memory layout in which the convolutions are fastest."""
+        placed: Self = self.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return placed
+
     def features(self, x: Tensor) -> Tensor:
         """Pooled features of the three scales side by side, (B, feature_dim)."""
         x = self.stem(x)
         pooled = []
         for n, (scale, pool) in enumerate(zip(self.scales, self.pools, strict=True)):
             if n:
-                x = F.max_pool2d(x, 2)
+                x = functional.max_pool2d(x, 2)
             x = scale(x)
             pooled.append(pool(x))
         return torch.cat(pooled, dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The affine layer's output before it is given unit length, (B, 4096): what training sees."""
+        """Output of the affine layer, (B, 4096), not of unit length: what training sees."""
         y: Tensor = self.embedding(self.features(x))
         return y
 
     def embed(self, x: Tensor) -> Tensor:
         """Unit-length embeddings, (B, 4096): on them Euclidean order is cosine order."""
-        return F.normalize(self(x), dim=1)
+        return functional.normalize(self(x), dim=1)
 
     def coordinates(self, x: Tensor, r: Tensor) -> Tensor:
         """The embeddings in the basis of `basis()`, (B, D), unit length, distances unchanged."""
-        extended = F.pad(self.features(x), (0, 1), value=1.0)
-        return F.normalize(extended @ r.T, dim=1)
+        extended = functional.pad(self.features(x), (0, 1), value=1.0)
+        return functional.normalize(extended @ r.T, dim=1)
 
     @torch.no_grad()
     def basis(self) -> tuple[Tensor, Tensor]:
         """Q (4096, D) with orthonormal columns and R (D, D), float64: embedding = Q @ coordinates.
 
         The last layer maps only D - 1 numbers and a constant, [W b] [f; 1] = Q R [f; 1], and Q
-        keeps lengths, so search over R [f; 1] is search over the 4,096 numbers. R's diagonal is made
-        positive, because QR leaves the signs open and they must not depend on the machine.
+        keeps lengths, so search over R [f; 1] is search over the 4,096 numbers. R's diagonal is
+        made positive, because QR leaves the signs open and they must not depend on the machine.
         """
         affine = torch.cat((self.embedding.weight, self.embedding.bias[:, None]), dim=1)
         q, r = torch.linalg.qr(affine.double().cpu())
@@ -106,7 +115,7 @@ class MSNet(nn.Module):
 
 
 class SoftmaxHead(nn.Module):
-    """BN neck and classifier, (B, 4096) -> class logits (B, C); exists only to train the network."""
+    """BN neck and classifier, (B, 4096) -> class logits (B, C); exists only for training."""
 
     def __init__(self, embedding_dim: int, num_classes: int) -> None:
         super().__init__()

@@ -77,7 +77,8 @@ def _scale_robustly(image: NDArray[np.float64], config: PreprocessConfig) -> NDA
         low, high = float(image.min()), float(image.max())
     if high <= low:
         return np.zeros(image.shape, np.float32)
-    return np.clip((image - low) / (high - low), 0.0, 1.0).astype(np.float32)
+    scaled: NDArray[np.float32] = np.clip((image - low) / (high - low), 0, 1).astype(np.float32)
+    return scaled
 
 
 def _without_headrest(scaled: NDArray[np.float32]) -> NDArray[np.float32]:

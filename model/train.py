@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from model import checkpoint
 from model.augment import augment
@@ -65,7 +65,11 @@ def train(
 def export(state: TrainingState, train_set: Dataset, out_dir: Path) -> Path:
     """Write the averaged network, without the head, as a checkpoint."""
     network, _ = state.averaged()
-    weights = {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}
+    weights = {
+        name: tensor.cpu().numpy()
+        for name, tensor in network.state_dict().items()
+        if tensor.is_floating_point()
+    }
     metrics = {"train_loss": state.history[-1].loss, "epochs": float(len(state.history))}
     info = checkpoint.CheckpointInfo(
         network=state.config.network,
@@ -113,7 +117,7 @@ def _train_step(
     with torch.autocast(torch.device(config.device).type, torch.bfloat16, enabled=half):
         embedding = state.network(images)
     logits = state.head(embedding.float())
-    loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    loss = functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
     state.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(state.parameters(), config.clip_norm)

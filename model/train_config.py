@@ -1,4 +1,4 @@
-"""What fixes a training run and what it reports; plain data without torch behaviour."""
+"""What fixes a training run and what it reports; plain data."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal

@@ -23,7 +23,7 @@ class TrainingState:
             torch.manual_seed(config.seed)
             self.network = MSNet(config.network)
             self.head = SoftmaxHead(config.network.embedding_dim, num_classes)
-        self.network.to(config.device, memory_format=torch.channels_last)
+        self.network.place(config.device)
         self.head.to(config.device)
         self.average = {k: v.clone() for k, v in self._tensors()}
         self.optimizer = torch.optim.AdamW(self._parameter_groups())
@@ -67,8 +67,8 @@ class TrainingState:
             module.load_state_dict(
                 {k.removeprefix(part): v for k, v in self.average.items() if k.startswith(part)}
             )
-            module.to(self.config.device).eval()
-        return network.to(memory_format=torch.channels_last), head
+            module.eval()
+        return network.place(self.config.device), head.to(self.config.device)
 
     def save(self, folder: Path) -> None:
         """Write the state; a crash while writing leaves the one before."""

@@ -3,7 +3,7 @@
 Called by the DICOM node and by imports before anything is acknowledged. No torch here.
 """
 
-from sqlalchemy import Connection, Engine, insert, literal, select
+from sqlalchemy import Connection, Engine, Select, exists, insert, literal, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -77,11 +77,20 @@ def register(connection: Connection, received: ReceivedObject, keyer: PatientKey
 def _insert_instance(
     connection: Connection, received: ReceivedObject, keyer: PatientKeyer
 ) -> int | None:
+    """The new row's number, or None where the UID is known; such an object makes no series."""
     header, file = received.header, received.file
-    statement = (
+    is_known = exists().where(instance.c.sop_instance_uid == header.sop_instance_uid)
+    series_id, known = connection.execute(
+        select(_series_of(header).scalar_subquery(), is_known)
+    ).one()
+    if known:
+        return None
+    if series_id is None:
+        series_id = _make_series(connection, header)
+    new_id: int | None = connection.scalar(
         insert_or_skip(instance)
         .values(
-            series_id=_series_id(connection, header),
+            series_id=series_id,
             sop_instance_uid=header.sop_instance_uid,
             sop_class_uid=header.sop_class_uid,
             transfer_syntax_uid=header.transfer_syntax_uid,
@@ -106,13 +115,11 @@ def _insert_instance(
         .on_conflict_do_nothing(index_elements=[instance.c.sop_instance_uid])
         .returning(instance.c.instance_id)
     )
-    instance_id: int | None = connection.scalar(statement)
-    return instance_id
+    return new_id
 
 
-def _series_id(connection: Connection, header: Header) -> int:
-    """The series' row, made with its study's where it is new; one round trip where it is not."""
-    found = (
+def _series_of(header: Header) -> Select[int]:
+    return (
         select(series.c.series_id)
         .join(study)
         .where(
@@ -120,9 +127,10 @@ def _series_id(connection: Connection, header: Header) -> int:
             series.c.series_instance_uid == header.series_instance_uid,
         )
     )
-    series_id: int | None = connection.scalar(found)
-    if series_id is not None:
-        return series_id
+
+
+def _make_series(connection: Connection, header: Header) -> int:
+    """The row of a series that was not there a moment ago, made with its study's if need be."""
     connection.execute(
         insert_or_skip(study)
         .values(study_instance_uid=header.study_instance_uid, study_date=header.study_date)
@@ -138,7 +146,7 @@ def _series_id(connection: Connection, header: Header) -> int:
     columns = ["study_id", "series_instance_uid", "modality", "body_part_examined", "manufacturer"]
     connection.execute(insert_or_skip(series).from_select(columns, owner).on_conflict_do_nothing())
     # A new statement sees what a concurrent association committed meanwhile.
-    made: int = connection.execute(found).scalar_one()
+    made: int = connection.execute(_series_of(header)).scalar_one()
     return made
 
 

@@ -17,7 +17,7 @@ def build_app() -> typer.Typer:
 
 def run(
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:N, or auto: a GPU where there is one.")
+        str | None, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="End when nothing is left.")] = False,
 ) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Map = NDArray[np.float32]
-"""One float32 value a pixel, shape (H, W)."""
+Map = NDArray[np.floating[Any]]
+"""One value a pixel, shape (H, W); float32 throughout, which the stubs of numpy lose sight of."""
+
+Profile = NDArray[np.floating[Any]]
+"""One value an angle, shape (THETA_STEPS,)."""
 
 THETA_STEPS = 768
 """Angular samples of a polar profile or table; theta 0 looks to the front, pi/2 to the left."""
@@ -23,6 +27,7 @@ TABLE_RADIUS_MM = 112.0
 TABLE_RADIUS_STEPS = 56
 
 FAR_MM = 8.0
+"""How far from a tube its distance is still counted."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,20 @@ class Polar:
         step = np.arctan2(x, -y) * np.float32(THETA_STEPS / (2 * np.pi))
         return cls(np.hypot(x, y), np.where(step < 0, step + np.float32(THETA_STEPS), step))
 
-    def profile(self, values: NDArray[np.float32]) -> Map:
-        """One value an angle, (THETA_STEPS,), spread over the pixels."""
-        return values[self.step.astype(np.int32) % THETA_STEPS]
+    def spread(self, profile: Profile) -> Map:
+        """Each pixel's value of a profile."""
+        return profile.astype(np.float32)[self.step.astype(np.int32) % THETA_STEPS]
 
-    def sample(self, table: NDArray[np.float32]) -> Map:
+    def within(self, profile: Profile) -> Map:
+        """Distance to an outline, mm; exact along the rays from the axis."""
+        return self.radius - self.spread(profile)
+
+    def sample(self, table: Map) -> Map:
         """A table (THETA_STEPS, TABLE_RADIUS_STEPS) interpolated bilinearly at the pixels."""
         scale = np.float32(TABLE_RADIUS_STEPS / TABLE_RADIUS_MM)
         ring = np.minimum(self.radius * scale, np.float32(TABLE_RADIUS_STEPS - 1.001))
         j, i = ring.astype(np.int32), self.step.astype(np.int32) % THETA_STEPS
-        v, u = ring - j, self.step - np.floor(self.step)
+        v, u = ring - np.floor(ring), self.step - np.floor(self.step)
         flat, near = table.ravel(), i * TABLE_RADIUS_STEPS + j
         far = (i + 1) % THETA_STEPS * TABLE_RADIUS_STEPS + j
         inner = flat.take(near) * (1 - u) + flat.take(far) * u
@@ -57,7 +66,7 @@ class Polar:
         return sampled
 
 
-def thetas() -> NDArray[np.float32]:
+def thetas() -> Profile:
     """The angles of a polar profile, -pi..pi so that the front is continuous at 0."""
     turn = np.arange(THETA_STEPS, dtype=np.float32) / THETA_STEPS * np.float32(2 * np.pi)
     return np.where(turn > np.pi, turn - np.float32(2 * np.pi), turn).astype(np.float32)
@@ -108,32 +117,38 @@ def ramp(value: float, start: float, end: float) -> float:
     return float(np.clip((value - start) / (end - start), 0.0, 1.0))
 
 
-def ring_noise(
-    rng: np.random.Generator, height: float, waves: tuple[int, int]
-) -> NDArray[np.float32]:
-    """A closed profile (THETA_STEPS,) of about unit variance, drifting slowly with `height`, mm."""
+def bump(profile: Profile, centre: float, width: float) -> Profile:
+    """A bell of height 1 round `centre`."""
+    bell: Profile = np.exp(-np.square((profile - centre) / width))
+    return bell
+
+
+def ring_noise(rng: np.random.Generator, height: float, waves: tuple[int, int]) -> Profile:
+    """A closed profile of about unit variance, drifting slowly with `height`, mm."""
     numbers = np.arange(waves[0], waves[1] + 1)
     weight = rng.normal(size=numbers.size)
     phase = rng.uniform(0, 2 * np.pi, numbers.size) + height * rng.normal(0, 0.05, numbers.size)
-    arc = (np.cos(thetas()[:, None] * numbers + phase) * weight).sum(1)
-    return (arc * np.sqrt(2 / numbers.size)).astype(np.float32)
+    arc = (np.cos(thetas()[:, None] * numbers + phase) * weight).sum(1) * np.sqrt(2 / numbers.size)
+    profile: Profile = arc.astype(np.float32)
+    return profile
 
 
 def wave_sum(down: NDArray[np.float64], across: NDArray[np.float64]) -> Map:
-    """The sum over k of cos(down[h, k] + across[k, w]), (H, W).
+    """The sum over k of cos(down[h, k] + across[k, w]), (H, W), scaled to unit variance.
 
     By einsum and not by a matrix product: on a busy machine the threads of BLAS wait for one
     another at every one of these small products, which made the drawing three times slower.
     """
     rows = np.concatenate([np.cos(down), -np.sin(down)], axis=1).astype(np.float32)
     columns = np.concatenate([np.cos(across), np.sin(across)]).astype(np.float32)
-    return np.einsum("hk,kw->hw", rows, columns)
+    waves: Map = np.einsum("hk,kw->hw", rows, columns) * np.float32(np.sqrt(2 / len(across)))
+    return waves
 
 
 def smooth_field(
     rng: np.random.Generator,
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
+    x: NDArray[np.floating[Any]],
+    y: NDArray[np.floating[Any]],
     wavelength: tuple[float, float],
     height: float = 0.0,
 ) -> Map:
@@ -147,7 +162,7 @@ def smooth_field(
     k = direction * (2 * np.pi / rng.uniform(*wavelength, count))[:, None]
     phase = rng.uniform(0, 2 * np.pi, count) + k[:, 2] * height
     across, down = np.outer(k[:, 0], x), np.outer(k[:, 1], y) + phase[:, None]
-    return wave_sum(down.T, across) * np.float32(np.sqrt(2 / count))
+    return wave_sum(down.T, across)
 
 
 def grain(rng: np.random.Generator, size: int, passes: int) -> Map:
@@ -156,4 +171,5 @@ def grain(rng: np.random.Generator, size: int, passes: int) -> Map:
     for _ in range(passes):
         for axis in (0, 1):
             noise = 0.5 * noise + 0.25 * (np.roll(noise, 1, axis) + np.roll(noise, -1, axis))
-    return noise / noise.std()
+    even: Map = noise / noise.std()
+    return even

@@ -1,16 +1,16 @@
 """The head's measures and the slice on which it is drawn: sizes, pose, tissues, layers.
 
-Heights are millimetres above the floor of the sella; the vertex lies at about 95. Draws nothing.
+Heights are millimetres above the floor of the sella; the vertex lies at about 95. Knows no anatomy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from service.demo.canvas import Map, Polar, smooth_field
+from service.demo.canvas import Map, Polar, Profile, ring_noise, smooth_field
 
 FIELD_OF_VIEW_MM = 220.0
 
@@ -106,23 +106,36 @@ class Grid:
         x, y = cos * across + sin * down, cos * down - sin * across
         return cls(x, y, Polar.of(x, y), pixel, rows, columns, (window[0], window[1]))
 
-    def field(
-        self, rng: np.random.Generator, wavelength: tuple[float, float], height: float = 0.0
-    ) -> Map:
-        """A smooth random field over the slice; see `canvas.smooth_field`."""
-        return smooth_field(rng, self.columns, self.rows, wavelength, height)
+    def stretched(self, head: HeadParameters) -> Grid:
+        """The same pixels on a head of average size, for parts that are measured on that one."""
+        return replace(self, x=self.x * (74 / head.half_width), y=self.y * (93 / head.half_length))
 
 
 Push = Callable[[Map, Map], tuple[Map, Map]]
 """Mass effect: where the tissue now at (x, y) came from."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Drawing:
-    """Layers painted from the bottom up, and the maps that lesions need to know."""
+    """One slice being drawn: layers of tissue, painted from the first to the last."""
 
+    head: HeadParameters
+    grid: Grid
+    height: float
     layers: list[tuple[Tissue, Map]] = field(default_factory=list)
 
     def add(self, tissue: Tissue, coverage: Map) -> None:
-        """Lays a tissue over what is there."""
+        """Lays a tissue over what is there; coverage 0..1."""
         self.layers.append((tissue, coverage))
+
+    def field(self, rng: np.random.Generator, wavelength: tuple[float, float]) -> Map:
+        """A smooth random field over the slice, wavelengths in mm; see `canvas.smooth_field`."""
+        return smooth_field(rng, self.grid.columns, self.grid.rows, wavelength, self.height)
+
+    def texture(self, purpose: str, wavelength: tuple[float, float]) -> Map:
+        """A field that belongs to this head."""
+        return self.field(self.head.stream(purpose), wavelength)
+
+    def wobble(self, purpose: str, waves: tuple[int, int]) -> Profile:
+        """A random profile that belongs to this head; see `canvas.ring_noise`."""
+        return ring_noise(self.head.stream(purpose), self.height, waves)

@@ -5,6 +5,7 @@ Joins anatomy, lesion, scanner noise and coil shading into pixel values. Knows n
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,14 +15,16 @@ from service.demo import head as h
 from service.demo.canvas import Map, grain, soft
 from service.demo.cerebrum import Brain, draw_brain
 from service.demo.cranium import draw_skull
+from service.demo.face import draw_face
 from service.demo.head import HeadParameters
+from service.demo.hindbrain import draw_hindbrain
 from service.demo.lesions import Lesion
 from service.demo.skull_base import draw_skull_base
 
 SIZE = 256
 _CT_NOISE_HU = 3.4
 _MR_NOISE = 0.018
-_MR_WHITE_MATTER = 600.0
+_MR_GAIN = 1200.0
 _HOLDER_HU = 180.0
 
 
@@ -45,7 +48,8 @@ def draw_ct(
     image = _holder(size)
     np.maximum(image[grid.window], part, out=image[grid.window])
     image += _CT_NOISE_HU * (0.8 * grain(rng, size, 1) + 0.6 * grain(rng, size, 3))
-    return np.clip(np.rint(image), -1024, 3071).astype(np.int16)
+    units: NDArray[np.int16] = np.clip(np.rint(image), -1024, 3071).astype(np.int16)
+    return units
 
 
 def draw_mr(
@@ -65,22 +69,25 @@ def draw_mr(
     drawing, _ = _draw(head, grid, height, lesion)
     part = _paint(drawing, "mr")
     image = np.zeros((size, size), dtype=np.float32)
-    image[grid.window] = part * np.exp(0.09 * grid.field(head.stream("coil"), (150, 400), height))
+    image[grid.window] = part * np.exp(0.09 * drawing.texture("coil", (150, 400)))
     real = image + _MR_NOISE * grain(rng, size, 1)
     magnitude = np.hypot(real, _MR_NOISE * grain(rng, size, 1))
-    return np.rint(magnitude * (_MR_WHITE_MATTER / h.WHITE.mr)).astype(np.uint16)
+    signal: NDArray[np.uint16] = np.rint(magnitude * _MR_GAIN).astype(np.uint16)
+    return signal
 
 
 def _draw(
     head: HeadParameters, grid: h.Grid, height: float, lesion: Lesion | None
 ) -> tuple[h.Drawing, Brain]:
-    drawing = h.Drawing()
-    push = None if lesion is None else lesion.push(height)
-    rims = draw_skull(drawing, head, grid, height)
-    brain = draw_brain(drawing, head, grid, height, rims, push)
-    draw_skull_base(drawing, head, grid, height, rims, brain)
+    drawing = h.Drawing(head, grid, height)
+    rims = draw_skull(drawing)
+    brain = draw_brain(drawing, rims, None if lesion is None else lesion.push(height))
+    draw_hindbrain(drawing, brain)
+    average = replace(drawing, grid=grid.stretched(head))
+    draw_face(average, rims)
+    draw_skull_base(average, rims)
     if lesion is not None:
-        lesion.draw(drawing, grid, height, brain)
+        lesion.draw(drawing, brain)
     return drawing, brain
 
 

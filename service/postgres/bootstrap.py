@@ -14,7 +14,7 @@ from pathlib import Path
 from service.postgres.account import Account
 from service.postgres.binaries import Binaries
 from service.postgres.configuration import DATABASE, ROLE, ROLE_SETTINGS
-from service.postgres.errors import DISK_FULL, FolderError
+from service.postgres.errors import FolderError, tells_of_full_disk
 from service.postgres.folder import ClusterFolder, sync_folder, write_file
 
 _SUPERUSER = "postgres"
@@ -110,7 +110,7 @@ def _run(
     if done.returncode == 0:
         return
     output = f"{done.stdout}\n{done.stderr}".strip()
-    if DISK_FULL in output:
+    if tells_of_full_disk(output):
         raise FolderError(f"The disk of {data} is full; free some space and try again.")
     raise FolderError(
         f"The database in {data} cannot be made ready: {name} ended with {done.returncode}:\n"

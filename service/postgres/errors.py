@@ -30,8 +30,7 @@ class StartError(PostgresError):
     """The server did not start, or not yet."""
 
 
-DISK_FULL = "No space left on device"
-"""How PostgreSQL's programs say so."""
+_DISK_FULL = ("No space left on device", "Check free disk space", "Disk quota exceeded")
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space and try again",
@@ -51,3 +50,8 @@ def explained(folder: Path) -> Iterator[None]:
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, error.strerror or type(error).__name__)
         raise FolderError(f"{error.filename or folder}: {remedy}.") from error
+
+
+def tells_of_full_disk(output: str) -> bool:
+    """Whether PostgreSQL's messages (in English) say that the disk is full."""
+    return any(phrase in output for phrase in _DISK_FULL)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import psutil
 
+from service.postgres.binaries import accepts_connections
 from service.postgres.errors import StartError
 from service.postgres.waiting import wait_until
 
+_RECOVERY_S = 5.0
 _FAST_STOP_S = 60.0
 _KILL_S = 10.0
 _ORPHANS_END_S = 3.0
@@ -22,10 +24,14 @@ _LINES = 8
 
 @dataclass(frozen=True)
 class Postmaster:
-    """A living main process; `status` is starting, ready, stopping or standby."""
+    """A living main process; `status` is starting, ready, stopping or standby.
+
+    It stays `ready` while the server recovers from the crash of one session.
+    """
 
     process: psutil.Process
     status: str
+    port: int
 
 
 def find_postmaster(data: Path) -> Postmaster | None:
@@ -42,7 +48,9 @@ def find_postmaster(data: Path) -> Postmaster | None:
         return None
     if not _works_in(process, data):
         return None
-    return Postmaster(process, lines[7].strip() if len(lines) >= _LINES else "starting")
+    if len(lines) < _LINES:
+        return Postmaster(process, "starting", 0)
+    return Postmaster(process, lines[7].strip(), int(lines[3]))
 
 
 def stop_postmaster(data: Path) -> None:
@@ -51,6 +59,11 @@ def stop_postmaster(data: Path) -> None:
     Raises:
         StartError: it does not end, not even by SIGKILL.
     """
+    postmaster = find_postmaster(data)
+    if postmaster is not None and postmaster.status == "ready":
+        # While it recovers from the crash of a session it would take note of SIGINT and not end.
+        port = postmaster.port
+        wait_until(lambda: accepts_connections(port), _RECOVERY_S)
     for number, patience_s in (
         (signal.SIGINT, _FAST_STOP_S),
         (signal.SIGQUIT, _KILL_S),

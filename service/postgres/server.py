@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.postgres.account import Account
-from service.postgres.binaries import find_binaries
+from service.postgres.binaries import accepts_connections, find_binaries
 from service.postgres.bootstrap import prepare_data
 from service.postgres.configuration import HOST, access_rules, configuration, this_machine
-from service.postgres.errors import DISK_FULL, FolderError, StartError
+from service.postgres.errors import FolderError, StartError, tells_of_full_disk
 from service.postgres.folder import ClusterFolder, write_file
 from service.postgres.postmaster import clear_remains, find_postmaster
 from service.postgres.waiting import Progress, wait_until
@@ -89,7 +89,7 @@ class Server:
             postmaster = find_postmaster(self.folder.data)
             if postmaster is None:
                 return process is None or process.poll() is not None
-            return postmaster.status == "ready"
+            return postmaster.status == "ready" and accepts_connections(postmaster.port)
 
         in_time = wait_until(settled, timeout_s, progress)
         if not in_time:
@@ -105,7 +105,7 @@ class Server:
         tail = "\n".join(
             _tail(path) for path in sorted(self.folder.log.glob("*.log"), key=_modified)[-2:]
         )
-        if DISK_FULL in tail:
+        if tells_of_full_disk(tail):
             raise FolderError(
                 f"The disk of {self.folder.data} is full; free some space and try again."
             )

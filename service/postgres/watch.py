@@ -12,7 +12,7 @@ _EVERY_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 
 
-class _Stopped(Exception):  # noqa: N818 - no error: the way out of a wait
+class _Stopped(Exception):
     """The watch ends; a start that is under way is not waited for any longer."""
 
 

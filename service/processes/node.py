@@ -36,7 +36,6 @@ def run_node(settings: Settings) -> int:
         )
         node = StorageNode(config, gallery_receiver, NodeMetrics())
         node.start()
-        _LOG.info("listening", extra={"action": "listening", "port": node.port})
         stopped.wait()
         node.stop(_DRAIN_S)
     return 0

@@ -1,12 +1,14 @@
 """The worker as a process: load the gallery's encoder, register it, and embed."""
 
+import json
 import logging
-from pathlib import Path
+from dataclasses import asdict
 
 from model.embedder import Embedder
+from model.preprocess import PREPROCESSING_VERSION
 from sqlalchemy import Engine
 
-from model.checkpoint import default_checkpoint, load
+from model.checkpoint import CheckpointInfo, default_checkpoint, load
 from service.child import follow_parent
 from service.encoders import (
     ActiveEncoder,
@@ -37,7 +39,7 @@ def run_worker(settings: Settings, *, once: bool = False) -> int:
         store = object_store(settings)
         worker = Worker(engine, store, embedder, encoder, settings.worker, WorkerMetrics())
         stop_event(worker.stop)
-        fields = {"action": "ready", "encoder": encoder.name, "device": embedder.device}
+        fields = {"action": "ready", "encoder": encoder.name, "device": str(embedder.device)}
         _LOG.info("worker ready", extra=fields)
         worker.run(once=once)
     return 0
@@ -52,9 +54,10 @@ def load_encoder(engine: Engine, settings: Settings) -> tuple[Embedder, ActiveEn
     configured = settings.encoder.checkpoint or default_checkpoint()
     with engine.connect() as connection:
         path = choose_checkpoint(connection, settings.state_dir, configured)
-    embedder = Embedder(load(path), device=settings.worker.device)
+    checkpoint = load(path)
+    embedder = Embedder(checkpoint, device=settings.worker.device)
     with engine.begin() as connection:
-        register(connection, describe_encoder(embedder, path))
+        register(connection, describe_encoder(embedder, checkpoint.info))
         active = get_active(connection)
     if active.digest != embedder.digest:
         raise EncoderMismatch(
@@ -64,12 +67,12 @@ def load_encoder(engine: Engine, settings: Settings) -> tuple[Embedder, ActiveEn
     return embedder, active
 
 
-def describe_encoder(embedder: Embedder, checkpoint: Path) -> EncoderDescription:
+def describe_encoder(embedder: Embedder, info: CheckpointInfo) -> EncoderDescription:
     """What the gallery must know of an encoder."""
     return EncoderDescription(
         digest=embedder.digest,
-        name=checkpoint.stem,
-        preprocessing=embedder.preprocessing_version,
+        name=embedder.name,
+        preprocessing=f"{PREPROCESSING_VERSION} {json.dumps(asdict(info.preprocess))}",
         basis=embedder.basis,
-        metrics=embedder.metrics,
+        metrics=dict(info.metrics),
     )

@@ -17,7 +17,6 @@ import pytest
 from service.postgres import Cluster
 
 REPOSITORY = Path(__file__).parents[3]
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -53,6 +52,31 @@ def make_cluster() -> Iterator[Callable[..., Cluster]]:
 @pytest.fixture
 def cluster(make_cluster: Callable[..., Cluster], state_dir: Path) -> Cluster:
     return make_cluster(state_dir)
+
+
+@pytest.fixture(scope="module")
+def idle_state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state folder of `idle_cluster`."""
+    return tmp_path_factory.mktemp("idle") / "state"
+
+
+@pytest.fixture(scope="module")
+def idle_cluster(idle_state_dir: Path) -> Iterator[Cluster]:
+    """One cluster, made but not running, for all tests of a module that leave it as it was."""
+    cluster = Cluster(idle_state_dir)
+    with cluster.running():
+        pass
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(scope="module")
+def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One running cluster for all tests of a module."""
+    cluster = Cluster(tmp_path_factory.mktemp("running") / "state")
+    with cluster.running():
+        yield cluster
+    cluster.remove()
 
 
 @pytest.fixture
@@ -93,20 +117,6 @@ def program() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
-
-
-@pytest.fixture
-def ordinary_user(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Options of Popen for an ordinary user who can run this interpreter."""
-    if os.geteuid() != 0:
-        return {}
-    options: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    try:
-        command = [sys.executable, "-c", "import service"]
-        subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, **options)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("an ordinary user cannot reach this interpreter or checkout")
-    return options
 
 
 def eventually(condition: Callable[[], bool]) -> bool:

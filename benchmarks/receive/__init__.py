@@ -1,0 +1,1 @@
+"""Receiving: instances per second until stored and registered, beside Orthanc and dcmtk."""

@@ -1,0 +1,34 @@
+"""What the measurement needs to know of a running receiver, whichever program it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.children import HOST
+from dicom_node.scu import echo
+
+
+def _keep_all() -> None:
+    """Nothing to clear: what has an index keeps its objects."""
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A running receiver.
+
+    `durable` and `registers` say what its answer is worth. `roots` are the processes whose CPU time
+    counts, with all that they start. `stored` counts what it holds, by its own index where it has
+    one; `clear` deletes what it only wrote to a folder.
+    """
+
+    name: str
+    ae_title: str
+    port: int
+    durable: str
+    registers: str
+    roots: tuple[int, ...]
+    stored: Callable[[], int]
+    clear: Callable[[], None] = _keep_all
+
+    def answers(self) -> bool:
+        """Whether it answers a C-ECHO."""
+        return echo(HOST, self.port, self.ae_title, "BENCHMARK").succeeded

@@ -1,0 +1,61 @@
+"""The receiving benchmark's samples as tables and sentences."""
+
+from benchmarks.receive.measure import ASSOCIATIONS, Measured, Receiving
+from benchmarks.section import Section, Table
+from benchmarks.spread import Spread
+
+_HEADINGS = tuple(f"{n} association{'s' if n > 1 else ''}" for n in ASSOCIATIONS)
+
+
+def results(receiving: Receiving) -> Section:
+    """Tables of rates and of CPU time, and how we stand to Orthanc."""
+    rates = tuple(
+        (one.receiver.name, *(Spread.of(one.rates[n]).text() for n in ASSOCIATIONS))
+        for one in receiving.measured
+    )
+    cpu = tuple(
+        (one.receiver.name, *(Spread.of(one.cpu_ms[n]).text(1) for n in ASSOCIATIONS))
+        for one in receiving.measured
+    )
+    worth = tuple(
+        (one.receiver.name, one.receiver.durable, one.receiver.registers)
+        for one in receiving.measured
+    )
+    return Section(
+        name="receive",
+        tables=(
+            Table("Instances per second: median (lowest–highest)", ("receiver", *_HEADINGS), rates),
+            Table(
+                "Receiver's CPU milliseconds per instance: median (lowest–highest)",
+                ("receiver", *_HEADINGS),
+                cpu,
+            ),
+            Table("What an answer of success is worth", ("receiver", "durable", "index"), worth),
+        ),
+        notes=(
+            f"{receiving.instances} instances of 512 KB in each push, "
+            "each push under new UIDs; no worker ran.",
+            *_against_orthanc(receiving.measured),
+            *(f"Left out: {reason}." for reason in receiving.skipped),
+        ),
+        data={
+            "instances_per_push": receiving.instances,
+            "receivers": {
+                one.receiver.name: {"instances_per_s": one.rates, "cpu_ms_per_instance": one.cpu_ms}
+                for one in receiving.measured
+            },
+        },
+    )
+
+
+def _against_orthanc(measured: tuple[Measured, ...]) -> tuple[str, ...]:
+    by_name = {one.receiver.name: one for one in measured}
+    if "Orthanc" not in by_name:
+        return ()
+    ours, theirs = by_name["Precuneus"], by_name["Orthanc"]
+    ratios = ", ".join(
+        f"{Spread.of(ours.rates[n]).median / Spread.of(theirs.rates[n]).median:.2f}"
+        for n in ASSOCIATIONS
+    )
+    counts = ", ".join(str(n) for n in ASSOCIATIONS)
+    return (f"Precuneus' rate over Orthanc's, with {counts} associations: {ratios}.",)

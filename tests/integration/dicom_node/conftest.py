@@ -1,0 +1,88 @@
+"""A real node on a free port, with a gallery in memory behind it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicom_node.configure import configure_pydicom, configure_pynetdicom
+from dicom_node.files import ObjectStore
+from dicom_node.receive import Receiver
+from dicom_node.scp import NodeConfig, StorageNode
+from tests.unit.dicom_node.samples import Gallery
+
+
+class Counter:
+    """An observer that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self.seconds: list[float] = []
+        self.statuses: list[int] = []
+
+    def received(self) -> None:
+        self.arrived += 1
+
+    def stored(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+    def refused(self, status: int) -> None:
+        self.statuses.append(status)
+
+
+@dataclass(frozen=True)
+class RunningNode:
+    node: StorageNode
+    store: ObjectStore
+    gallery: Gallery
+    counter: Counter
+
+    @property
+    def port(self) -> int:
+        return self.node.port
+
+    def dataset_of(self, sop_instance_uid: str) -> bytes:
+        """The stored bytes of an object, without preamble and file meta."""
+        (known,) = [
+            known
+            for known in self.gallery.objects
+            if known.header.sop_instance_uid == sop_instance_uid
+        ]
+        return without_meta(self.store.path(known.file.name))
+
+
+def without_meta(path: Path) -> bytes:
+    from dicom_node.meta import read_meta
+
+    with path.open("rb") as file:
+        file.seek(read_meta(file).dataset_offset)
+        return file.read()
+
+
+@pytest.fixture(autouse=True)
+def _configured() -> None:
+    configure_pydicom()
+    configure_pynetdicom()
+
+
+@pytest.fixture
+def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
+    with ExitStack() as stack:
+
+        def start(root: Path | None = None, **config: Any) -> RunningNode:
+            store, gallery, counter = ObjectStore(root or tmp_path / "state"), Gallery(), Counter()
+            settings = NodeConfig(port=0, **config)
+            node = StorageNode(settings, Receiver(store, gallery), counter)
+            node.start()
+            stack.callback(node.stop)
+            return RunningNode(node, store, gallery, counter)
+
+        yield start
+
+
+@pytest.fixture
+def running(start_node: Callable[..., RunningNode]) -> RunningNode:
+    return start_node()

@@ -1,0 +1,59 @@
+"""The server's configuration as derived from a machine."""
+
+from pathlib import Path
+
+import pytest
+
+from service.postgres.configuration import Machine, access_rules, configuration, this_machine
+from service.postgres.folder import ClusterFolder
+
+GIB = 1 << 30
+
+
+def settings_of(machine: Machine, root: Path = Path("/srv/gallery")) -> dict[str, str]:
+    text = configuration(ClusterFolder(root), 20123, machine)
+    pairs = (line.split(" = ", 1) for line in text.splitlines())
+    return {name: value[1:-1] for name, value in pairs}
+
+
+@pytest.mark.parametrize(
+    ("memory", "shared_buffers"),
+    [(GIB // 2, "64MB"), (4 * GIB, "256MB"), (16 * GIB, "1024MB"), (512 * GIB, "1024MB")],
+)
+def test_memory_is_used_modestly(memory: int, shared_buffers: str) -> None:
+    settings = settings_of(Machine(memory, GIB))
+    assert settings["shared_buffers"] == shared_buffers
+    assert settings["maintenance_work_mem"] == shared_buffers
+
+
+@pytest.mark.parametrize(
+    ("size", "kind", "parallel"),
+    [(GIB, "posix", True), (64 << 20, "posix", False), (None, "mmap", False)],
+)
+def test_little_shared_memory_means_no_parallel_index_builds(
+    size: int | None, kind: str, parallel: bool
+) -> None:
+    settings = settings_of(Machine(8 * GIB, size))
+    assert settings["dynamic_shared_memory_type"] == kind
+    assert ("max_parallel_maintenance_workers" not in settings) is parallel
+
+
+def test_commits_are_durable_and_only_loopback_is_served() -> None:
+    settings = settings_of(this_machine())
+    assert {settings["fsync"], settings["synchronous_commit"]} == {"on"}
+    assert (settings["listen_addresses"], settings["port"]) == ("127.0.0.1", "20123")
+    assert settings["unix_socket_directories"] == ""
+    assert access_rules().split() == ["host", "all", "precuneus", "127.0.0.1/32", "scram-sha-256"]
+
+
+def test_paths_with_quotes_and_backslashes_are_quoted() -> None:
+    settings = settings_of(Machine(GIB, GIB), Path("/srv/it's a\\b"))
+    assert settings["log_directory"] == "/srv/it''s a\\\\b/log"
+
+
+def test_an_administrators_settings_come_last(tmp_path: Path) -> None:
+    folder = ClusterFolder(tmp_path)
+    assert "include" not in configuration(folder, 1, Machine(GIB, GIB))
+    folder.local_configuration.touch()
+    lines = configuration(folder, 1, Machine(GIB, GIB)).splitlines()
+    assert lines[-1] == "include = 'local.conf'"
