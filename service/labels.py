@@ -41,17 +41,24 @@ def read_labels(path: Path) -> list[LabelRecord]:
     """Labels of a CSV file with a header: sop_instance_uid or study_instance_uid, label, [source].
 
     Raises:
-        InvalidParameter: a column or a value is missing; the message names the line.
+        InvalidParameter: the file is no CSV file, or a column or a value is missing; the message
+            names the line.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = set(reader.fieldnames or ())
-        if "label" not in columns or not columns & {"sop_instance_uid", "study_instance_uid"}:
-            raise InvalidParameter(
-                f"{path.name} needs a header line with the columns sop_instance_uid or "
-                "study_instance_uid, label and, if you like, source."
-            )
-        return [_record(row, path.name, reader.line_num) for row in reader]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = set(reader.fieldnames or ())
+            if "label" not in columns or not columns & {"sop_instance_uid", "study_instance_uid"}:
+                raise InvalidParameter(
+                    f"{path.name} needs a header line with the columns sop_instance_uid or "
+                    "study_instance_uid, label and, if you like, source."
+                )
+            return [_record(row, path.name, reader.line_num) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise InvalidParameter(
+            f"{path.name} cannot be read as a CSV file in UTF-8 ({reason})."
+        ) from None
 
 
 def _record(row: dict[str, str | None], name: str, line: int) -> LabelRecord:

@@ -55,16 +55,18 @@ def external_url(database: DatabaseSettings) -> URL:
     """
     try:
         url = make_url(database.url.get_secret_value() if database.url else "")
-        if database.password_file is not None:
-            url = url.set(password=database.password_file.read_text().strip())
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigurationError(
             "PRECUNEUS_DATABASE__URL is not a URL such as postgresql://user@host:5432/precuneus."
         ) from None
-    except OSError as error:
-        raise ConfigurationError(
-            f"PRECUNEUS_DATABASE__PASSWORD_FILE cannot be read: {error.strerror}."
-        ) from None
+    if database.password_file is not None:
+        try:
+            url = url.set(password=database.password_file.read_text().strip())
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise ConfigurationError(
+                f"PRECUNEUS_DATABASE__PASSWORD_FILE cannot be read: {reason}."
+            ) from None
     if url.get_backend_name() != "postgresql":
         raise ConfigurationError("PRECUNEUS_DATABASE__URL must begin with postgresql://")
     return url.set(drivername="postgresql+psycopg2")

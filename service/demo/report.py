@@ -48,7 +48,8 @@ def draw_answer(client: Client, answer: dict[str, Any], picture: Path) -> None:
         )
         for n in answer["neighbours"]
     ]
-    draw_results(picture, own, panels)
+    heading = "Nearest slices of other patients"
+    draw_results(picture, own, panels, heading=heading)
 
 
 def _panel(client: Client, uid: str, frame: int, title: str, lines: list[str]) -> Panel:

@@ -10,6 +10,7 @@ import pytest
 
 from dicom_node.configure import configure_pydicom, configure_pynetdicom
 from dicom_node.files import ObjectStore
+from dicom_node.meta import read_meta
 from dicom_node.receive import Receiver
 from dicom_node.scp import NodeConfig, StorageNode
 from tests.unit.dicom_node.samples import Gallery
@@ -55,8 +56,6 @@ class RunningNode:
 
 
 def without_meta(path: Path) -> bytes:
-    from dicom_node.meta import read_meta
-
     with path.open("rb") as file:
         file.seek(read_meta(file).dataset_offset)
         return file.read()

@@ -1,0 +1,64 @@
+"""Whatever is handed to preprocessing, a finite square picture in 0..1 comes back."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from model.preprocess import PreprocessConfig, largest_component, prepare
+
+CONFIG = PreprocessConfig(size=32)
+MODALITIES = st.sampled_from(["CT", "MR", "PT", ""])
+DTYPES = st.sampled_from(
+    [np.float16, np.float32, np.float64, np.uint8, np.int16, np.uint16, np.int32, np.bool_]
+)
+PICTURES = DTYPES.flatmap(
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_dims=2, max_side=70))
+)
+
+
+@settings(deadline=None)
+@given(PICTURES, MODALITIES)
+def test_any_picture_becomes_finite_and_square(pixels: NDArray[np.float32], modality: str) -> None:
+    prepared = prepare(pixels, modality=modality, config=CONFIG)
+
+    assert prepared.shape == (32, 32)
+    assert prepared.dtype == np.float32
+    assert np.isfinite(prepared).all()
+    assert prepared.min() >= 0
+    assert prepared.max() <= 1
+
+
+@settings(deadline=None)
+@given(PICTURES, MODALITIES)
+def test_the_input_is_left_alone_and_the_result_repeats(
+    pixels: NDArray[np.float32], modality: str
+) -> None:
+    before = pixels.copy()
+    first = prepare(pixels, modality=modality, config=CONFIG)
+
+    np.testing.assert_array_equal(pixels, before)
+    np.testing.assert_array_equal(prepare(pixels, modality=modality, config=CONFIG), first)
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)))
+def test_the_largest_component_is_what_a_flood_fill_finds(mask: NDArray[np.bool_]) -> None:
+    left = {(int(y), int(x)) for y, x in zip(*np.nonzero(mask), strict=True)}
+    sizes = []
+    while left:
+        edge = [left.pop()]
+        size = 0
+        while edge:
+            y, x = edge.pop()
+            size += 1
+            near = {(y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)} & left
+            left -= near
+            edge += near
+        sizes.append(size)
+
+    found = largest_component(mask)
+
+    assert found.sum() == max(sizes, default=0)
+    assert not (found & ~mask).any()
