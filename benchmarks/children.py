@@ -19,6 +19,7 @@ from benchmarks.errors import BenchmarkError
 HOST = "127.0.0.1"
 _END_S = 30.0
 _READY_S = 120.0
+_REAPED_S = 5.0
 
 
 class Child:
@@ -107,3 +108,21 @@ def cpu_seconds(roots: Iterable[int]) -> float:
                 times = member.cpu_times()
                 total += times.user + times.system + times.children_user + times.children_system
     return total
+
+
+def await_reaped(roots: Iterable[int]) -> None:
+    """Wait until ended children have been waited for.
+
+    Only then the kernel adds their CPU time to the parent's without rounding each down to 10 ms.
+    """
+    deadline = time.monotonic() + _REAPED_S
+    while any(map(_has_zombie, roots)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _has_zombie(root: int) -> bool:
+    for member in psutil.Process(root).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if member.status() == psutil.STATUS_ZOMBIE:
+                return True
+    return False

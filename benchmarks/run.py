@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.machine import Load, Machine, describe_machine, measure_load, now
@@ -50,13 +51,10 @@ def run(names: Sequence[str], plan: Plan) -> Run:
 
 
 def _benchmark(name: str) -> Benchmark:
-    """The benchmark called `name`; imported here, so that one does not load the others' parts."""
-    if name == "receive":
-        from benchmarks.receive import measure, results
+    """The benchmark called `name`: its `measure`, then its `results`.
 
-        return lambda plan: results.results(measure.measure(plan))
-    if name == "embed":
-        from benchmarks.embed import measure as embed_measure
-        return embed_measure.measure
-    from benchmarks.query import measure as query_measure
-    return query_measure.measure
+    Loaded only when it runs: torch and the database are not for every one of them.
+    """
+    measure = import_module(f"benchmarks.{name}.measure").measure
+    results = import_module(f"benchmarks.{name}.results").results
+    return lambda plan: results(measure(plan))  # type: ignore[no-any-return]

@@ -34,3 +34,5 @@ def configure_pynetdicom() -> None:
     pynetdicom._config.LOG_HANDLER_LEVEL = "none"
     pynetdicom._config.STORE_SEND_CHUNKED_DATASET = True
     logging.getLogger("pynetdicom").setLevel(_ABOVE_ALL_LEVELS)
+    # It forgets to close the socket of a connection that was refused.
+    warnings.filterwarnings("ignore", category=ResourceWarning, module="pynetdicom")

@@ -66,7 +66,7 @@ def find_active(connection: Connection) -> ActiveEncoder | None:
             encoder.c.active
         )
     ).one_or_none()
-    return None if row is None else ActiveEncoder(*row._tuple())
+    return None if row is None else ActiveEncoder(*row)
 
 
 def get_active(connection: Connection) -> ActiveEncoder:
@@ -124,7 +124,7 @@ def register(connection: Connection, description: EncoderDescription) -> ActiveE
             encoder.c.digest == description.digest
         )
     ).one()
-    return ActiveEncoder(*row._tuple())
+    return ActiveEncoder(*row)
 
 
 def _create_partition(connection: Connection, encoder_id: int, dimension: int) -> None:

@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.children import cpu_seconds
+from benchmarks.children import await_reaped, cpu_seconds
 from benchmarks.errors import BenchmarkError, PeerMissing
 from benchmarks.peers import find
 from benchmarks.plan import Plan
+from benchmarks.receive.disk import sync_rate
 from benchmarks.receive.objects import ObjectFiles, write_objects
 from benchmarks.receive.orthanc import orthanc
 from benchmarks.receive.precuneus import precuneus
@@ -52,10 +53,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Receiving:
-    """All samples of a run and who was missing from it."""
+    """All samples of a run and who was missing from it; `disk` is files synced per second."""
 
     instances: int
     measured: tuple[Measured, ...]
+    disk: dict[int, list[float]]
     skipped: tuple[str, ...]
 
 
@@ -75,8 +77,8 @@ def measure(plan: Plan) -> Receiving:
         receivers, skipped = _start(stack, plan)
         measured = tuple(Measured(receiver) for receiver in receivers)
         _warm_up(receivers, files)
-        _repeat(plan, measured, files)
-    return Receiving(instances, measured, tuple(skipped))
+        disk = _repeat(plan, measured, files)
+    return Receiving(instances, measured, disk, tuple(skipped))
 
 
 def _require_disk(plan: Plan, instances: int) -> None:
@@ -103,7 +105,14 @@ def _warm_up(receivers: Sequence[Receiver], files: ObjectFiles) -> None:
         _push(receiver, files.renew(max(ASSOCIATIONS)))
 
 
-def _repeat(plan: Plan, measured: Sequence[Measured], files: ObjectFiles) -> None:
+def _repeat(
+    plan: Plan, measured: Sequence[Measured], files: ObjectFiles
+) -> dict[int, list[float]]:
+    """Fill in the samples; returns those of the disk alone."""
+    disk: dict[int, list[float]] = {associations: [] for associations in ASSOCIATIONS}
+    scratch = plan.folder / "disk"
+    scratch.mkdir()
+    content = files.paths[0].read_bytes()
     steps = plan.repetitions * len(ASSOCIATIONS) * len(measured)
     done = 0
     for repetition in range(plan.repetitions):
@@ -117,7 +126,11 @@ def _repeat(plan: Plan, measured: Sequence[Measured], files: ObjectFiles) -> Non
                 plan.progress(what, done, steps)
                 one.add(associations, *_push(one.receiver, shares))
                 done += 1
+            disk[associations].append(
+                sync_rate(scratch, content, associations, len(files.paths))
+            )
     plan.progress("received", steps, steps)
+    return disk
 
 
 def _push(receiver: Receiver, shares: Sequence[Sequence[Path]]) -> tuple[float, float]:
@@ -127,6 +140,7 @@ def _push(receiver: Receiver, shares: Sequence[Sequence[Path]]) -> tuple[float, 
     os.sync()
     before, cpu_before = receiver.stored(), cpu_seconds(receiver.roots)
     seconds = push(receiver, shares)
+    await_reaped(receiver.roots)
     cpu = cpu_seconds(receiver.roots) - cpu_before
     _require_stored(receiver, before + count)
     receiver.clear()

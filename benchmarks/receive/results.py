@@ -13,6 +13,7 @@ def results(receiving: Receiving) -> Section:
         (one.receiver.name, *(Spread.of(one.rates[n]).text() for n in ASSOCIATIONS))
         for one in receiving.measured
     )
+    disk = ("the disk alone", *(Spread.of(receiving.disk[n]).text() for n in ASSOCIATIONS))
     cpu = tuple(
         (one.receiver.name, *(Spread.of(one.cpu_ms[n]).text(1) for n in ASSOCIATIONS))
         for one in receiving.measured
@@ -24,7 +25,7 @@ def results(receiving: Receiving) -> Section:
     return Section(
         name="receive",
         tables=(
-            Table("Instances per second: median (lowest–highest)", ("receiver", *_HEADINGS), rates),
+            Table("Instances per second: median (lowest–highest)", ("receiver", *_HEADINGS), (*rates, disk)),
             Table(
                 "Receiver's CPU milliseconds per instance: median (lowest–highest)",
                 ("receiver", *_HEADINGS),
@@ -35,11 +36,13 @@ def results(receiving: Receiving) -> Section:
         notes=(
             f"{receiving.instances} instances of 512 KB in each push, "
             "each push under new UIDs; no worker ran.",
+            "The disk alone: files of that size written and synced by as many threads, no network.",
             *_against_orthanc(receiving.measured),
             *(f"Left out: {reason}." for reason in receiving.skipped),
         ),
         data={
             "instances_per_push": receiving.instances,
+            "disk_files_per_s": receiving.disk,
             "receivers": {
                 one.receiver.name: {"instances_per_s": one.rates, "cpu_ms_per_instance": one.cpu_ms}
                 for one in receiving.measured

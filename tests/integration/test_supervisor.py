@@ -105,10 +105,10 @@ def service() -> Iterator[Callable[..., Service]]:
     yield start
     for one in started:
         one.process.kill()
-        one.process.communicate()
         for pid in one.seen:
             if not is_gone(pid):
                 os.kill(pid, signal.SIGKILL)
+        one.process.communicate()
 
 
 def is_gone(pid: int) -> bool:
@@ -199,6 +199,7 @@ def test_helpers_of_a_killed_child_do_not_stay(service: Callable[..., Service]) 
     os.kill(first["worker"], signal.SIGKILL)
     running.pids_up("helper", "worker")
     assert is_gone(first["helper"])
+    assert running.end(signal.SIGTERM)[0] == 1
 
 
 def test_children_end_when_the_supervisor_is_killed(service: Callable[..., Service]) -> None:

@@ -1,7 +1,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import InvalidParameter
@@ -15,6 +15,7 @@ CONTENTS = st.binary(max_size=80) | TABLES.map(lambda table: table.encode("utf-8
 HEADED = CONTENTS.map(lambda content: b"sop_instance_uid,label,source\n" + content)
 
 
+@settings(deadline=None)
 @given(CONTENTS | HEADED)
 def test_any_bytes_are_labels_or_are_refused(content: bytes) -> None:
     with TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
 import struct
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.db.vectors import decode_vector, encode_text_array, encode_vector
@@ -9,6 +9,7 @@ from service.db.vectors import decode_vector, encode_text_array, encode_vector
 FLOATS = st.floats(width=32, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(st.lists(FLOATS, max_size=60))
 def test_vectors_come_back_bit_for_bit(values: list[float]) -> None:
     vector = np.array(values, np.float32)
@@ -32,6 +33,7 @@ def texts_of(data: bytes) -> list[str]:
     return texts
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), max_size=5))
 def test_texts_come_back_as_they_were(values: list[str]) -> None:
     assert texts_of(encode_text_array(tuple(values))) == values

@@ -11,7 +11,7 @@ import pytest
 from dicom_node.configure import configure_pydicom, configure_pynetdicom
 from dicom_node.files import ObjectStore
 from dicom_node.meta import read_meta
-from dicom_node.receive import Receiver
+from dicom_node.receive import Receiver, Register
 from dicom_node.scp import NodeConfig, StorageNode
 from tests.unit.dicom_node.samples import Gallery
 
@@ -71,10 +71,12 @@ def _configured() -> None:
 def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
     with ExitStack() as stack:
 
-        def start(root: Path | None = None, **config: Any) -> RunningNode:
+        def start(
+            root: Path | None = None, register: Register | None = None, **config: Any
+        ) -> RunningNode:
             store, gallery, counter = ObjectStore(root or tmp_path / "state"), Gallery(), Counter()
-            settings = NodeConfig(port=0, **config)
-            node = StorageNode(settings, Receiver(store, gallery), counter)
+            receiver = Receiver(store, register or gallery)
+            node = StorageNode(NodeConfig(port=0, **config), receiver, counter)
             node.start()
             stack.callback(node.stop)
             return RunningNode(node, store, gallery, counter)

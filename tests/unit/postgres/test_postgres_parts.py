@@ -51,9 +51,8 @@ def test_waiting_ends_with_the_condition_the_deadline_or_an_objection() -> None:
 
 def test_the_exclusive_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with exclusive(path, 0):
-        with pytest.raises(StartError, match=str(path)), exclusive(path, 0):
-            pass
+    with exclusive(path, 0), pytest.raises(StartError, match=str(path)), exclusive(path, 0):
+        pass
     with exclusive(path, 0):
         assert S_IMODE(path.stat().st_mode) == 0o600
 

@@ -1,0 +1,1 @@
+"""Searching: latency of the service's search, beside NumPy comparing everything."""

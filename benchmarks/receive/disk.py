@@ -1,0 +1,26 @@
+"""What the disk alone allows: files of an object's size, written and synced, with no network."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import perf_counter
+
+
+def sync_rate(folder: Path, content: bytes, writers: int, files: int) -> float:
+    """Files per second, by `writers` threads at once; `folder` is empty before and after."""
+    paths = [folder / f"{number}" for number in range(files)]
+    os.sync()
+    started = perf_counter()
+    with ThreadPoolExecutor(writers) as pool:
+        for _ in pool.map(lambda path: _write(path, content), paths):
+            pass
+    seconds = perf_counter() - started
+    for path in paths:
+        path.unlink()
+    return files / seconds
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb", buffering=0) as file:
+        file.write(content)
+        os.fsync(file.fileno())

@@ -1,0 +1,203 @@
+"""Answers of the search against NumPy on the exported 4,096-d embeddings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, create_engine, event, text
+
+from service.encoders import ActiveEncoder, register
+from service.export import export_gallery
+from service.search import Answer, Query, similar
+from tests.support.databases import fresh_database
+from tests.support.encoders import made_encoder
+from tests.support.galleries import clustered_instances, fill
+
+PATIENTS, SLICES_EACH = 150, 20
+K = 10
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """A gallery of 3,000 slices, and the same as arrays."""
+
+    engine: Engine
+    encoder: ActiveEncoder
+    uids: list[str]
+    patients: NDArray[np.int64]
+    modalities: NDArray[np.str_]
+    rare: NDArray[np.bool_]
+    embeddings: NDArray[np.float64]
+
+    def ask(self, query: Query) -> Answer:
+        with self.engine.connect() as connection:
+            return similar(connection, query)
+
+    def distances(self, number: int) -> NDArray[np.float64]:
+        """From one slice to all, from unit vectors of 4,096 numbers."""
+        products = self.embeddings @ self.embeddings[number]
+        squares = np.einsum("ij,ij->i", self.embeddings, self.embeddings)
+        return np.asarray(np.sqrt(np.maximum(squares + squares[number] - 2 * products, 0)))
+
+
+@pytest.fixture(scope="module")
+def gallery(cluster_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with fresh_database(cluster_url) as url:
+        engine = create_engine(url)
+        made = clustered_instances(PATIENTS, SLICES_EACH)
+        with engine.begin() as connection:
+            encoder = register(connection, made_encoder())
+        fill(engine, made, encoder)
+        file = tmp_path_factory.mktemp("export") / "gallery.npz"
+        assert export_gallery(engine, file) == len(made)
+        with np.load(file, allow_pickle=False) as archive:
+            assert archive["sop_instance_uid"].tolist() == [m.sop_instance_uid for m in made]
+            embeddings = archive["embedding"].astype(np.float64)
+        yield Gallery(
+            engine=engine,
+            encoder=encoder,
+            uids=[m.sop_instance_uid for m in made],
+            patients=np.array([m.patient for m in made]),
+            modalities=np.array([m.modality for m in made]),
+            rare=np.array(["rare" in m.labels for m in made]),
+            embeddings=embeddings,
+        )
+        engine.dispose()
+
+
+def compare(gallery: Gallery, answer: Answer, allowed: NDArray[np.bool_], number: int) -> None:
+    """The answer is NumPy's ranking of the allowed slices, ties within 1e-6 aside."""
+    distances = gallery.distances(number)
+    expected = np.sort(distances[allowed])[: answer.query.k]
+    numbers = [gallery.uids.index(n.sop_instance_uid) for n in answer.neighbours]
+    assert allowed[numbers].all()
+    assert len(set(numbers)) == len(numbers) == len(expected)
+    found = np.array([n.distance for n in answer.neighbours])
+    np.testing.assert_allclose(found, distances[numbers], atol=1e-4)
+    np.testing.assert_allclose(distances[numbers], expected, atol=1e-6)
+    assert (np.diff(found) >= 0).all()
+    assert [n.rank for n in answer.neighbours] == list(range(1, len(expected) + 1))
+
+
+def queries(count: int) -> list[int]:
+    return sorted(np.random.default_rng(7).choice(PATIENTS * SLICES_EACH, count, False).tolist())
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_ranking_is_numpys(gallery: Gallery, exact: bool) -> None:
+    for number in queries(100):
+        answer = gallery.ask(Query(gallery.uids[number], k=K, exact=exact))
+        assert answer.method == ("exact" if exact else "hnsw")
+        assert answer.complete
+        compare(gallery, answer, gallery.patients != gallery.patients[number], number)
+
+
+def test_the_patients_own_slices_come_when_asked_for(gallery: Gallery) -> None:
+    for number in queries(10):
+        answer = gallery.ask(Query(gallery.uids[number], k=K, same_patient=True))
+        assert answer.method == "hnsw"
+        # The nearest slices are the neighbours in the series, which is why they are left out.
+        assert answer.neighbours[0].sop_instance_uid in {
+            uid
+            for uid, patient in zip(gallery.uids, gallery.patients, strict=True)
+            if patient == gallery.patients[number]
+        }
+        compare(gallery, answer, np.arange(len(gallery.uids)) != number, number)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_a_modality_is_kept_to(gallery: Gallery, modality: str, exact: bool) -> None:
+    for number in queries(10):
+        answer = gallery.ask(Query(gallery.uids[number], k=K, modality=modality, exact=exact))
+        assert {n.modality for n in answer.neighbours} == {modality}
+        others = gallery.patients != gallery.patients[number]
+        compare(gallery, answer, others & (gallery.modalities == modality), number)
+
+
+def test_a_rare_label_is_found_completely(gallery: Gallery) -> None:
+    for number in queries(10):
+        answer = gallery.ask(Query(gallery.uids[number], k=2 * SLICES_EACH, label="rare"))
+        others = gallery.patients != gallery.patients[number]
+        assert answer.complete
+        assert all("rare" in n.labels for n in answer.neighbours)
+        compare(gallery, answer, others & gallery.rare, number)
+
+
+def test_filters_that_leave_fewer_than_k_are_answered_exactly(gallery: Gallery) -> None:
+    first_patient, other_label = 0, "disease 1"
+    query = Query(gallery.uids[first_patient], k=500, label="rare")
+    answer = gallery.ask(query)
+    assert (answer.method, answer.complete) == ("exact", True)
+    assert len(answer.neighbours) == SLICES_EACH
+    # Patient 1 alone has the rare label, disease 1 and CT.
+    narrower = gallery.ask(replace(query, k=K, label=other_label, modality="MR"))
+    assert (narrower.method, narrower.complete, narrower.neighbours) == ("exact", True, [])
+
+
+def test_nothing_fits_an_unknown_label(gallery: Gallery) -> None:
+    answer = gallery.ask(Query(gallery.uids[0], label="no'such;label--"))
+    assert (answer.method, answer.complete, answer.neighbours) == ("exact", True, [])
+
+
+@pytest.mark.parametrize("k", [1, 200, 500])
+def test_few_and_many_neighbours(gallery: Gallery, k: int) -> None:
+    for number in queries(5):
+        answer = gallery.ask(Query(gallery.uids[number], k=k))
+        assert len(answer.neighbours) == k
+        compare(gallery, answer, gallery.patients != gallery.patients[number], number)
+
+
+def plans(gallery: Gallery, query: Query) -> str:
+    """The plan of each statement of a search, asked for in the moment before it runs."""
+    found: list[str] = []
+
+    def explain(
+        _connection: Connection, cursor: Any, statement: str, parameters: Any, *_others: object
+    ) -> None:
+        if "WITH nearest" in statement:
+            with cursor.connection.cursor() as own:
+                own.execute(f"EXPLAIN {statement}", parameters)
+                found.extend(row[0] for row in own.fetchall())
+
+    event.listen(gallery.engine, "before_cursor_execute", explain)
+    try:
+        gallery.ask(query)
+    finally:
+        event.remove(gallery.engine, "before_cursor_execute", explain)
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(""),
+        Query("", k=500),
+        Query("", same_patient=True),
+        Query("", modality="MR"),
+        Query("", label="disease 1"),
+    ],
+)
+def test_the_approximate_way_walks_the_index(gallery: Gallery, query: Query) -> None:
+    found = plans(gallery, replace(query, sop_instance_uid=gallery.uids[1500]))
+    assert f"Index Scan using {gallery.encoder.partition}_hnsw_idx" in found
+    assert f"Seq Scan on {gallery.encoder.partition}" not in found
+
+
+def test_the_exact_way_reads_every_row(gallery: Gallery) -> None:
+    found = plans(gallery, Query(gallery.uids[1500], exact=True))
+    assert "hnsw" not in found
+    assert f"Seq Scan on {gallery.encoder.partition}" in found
+
+
+def test_a_search_changes_nothing_for_the_next_user_of_the_connection(gallery: Gallery) -> None:
+    with gallery.engine.connect() as connection:
+        similar(connection, Query(gallery.uids[0]))
+        for setting in ("enable_seqscan", "enable_bitmapscan"):
+            assert connection.execute(text(f"SHOW {setting}")).scalar_one() == "on"
+        connection.rollback()
+        assert connection.execute(text("SHOW hnsw.iterative_scan")).scalar_one() == "off"
