@@ -1,5 +1,6 @@
 """Runs the chosen benchmarks one after the other and keeps what each found."""
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -44,10 +45,12 @@ def run(names: Sequence[str], plan: Plan) -> Run:
         except BenchmarkError as error:
             failures.append((name, str(error)))
             continue
+        except Exception:
+            # What the others found took minutes, and must not be lost to this one's fault.
+            failures.append((name, traceback.format_exc()))
+            continue
         measured.append(Measured(section, before, measure_load()))
-    return Run(
-        made_at, plan.quick, plan.repetitions, machine, tuple(measured), tuple(failures)
-    )
+    return Run(made_at, plan.quick, plan.repetitions, machine, tuple(measured), tuple(failures))
 
 
 def _benchmark(name: str) -> Benchmark:
@@ -57,4 +60,4 @@ def _benchmark(name: str) -> Benchmark:
     """
     measure = import_module(f"benchmarks.{name}.measure").measure
     results = import_module(f"benchmarks.{name}.results").results
-    return lambda plan: results(measure(plan))  # type: ignore[no-any-return]
+    return lambda plan: results(measure(plan))

@@ -24,6 +24,7 @@ from dicom_node.dataset import (
     read_elements,
 )
 from dicom_node.errors import CannotUnderstand, PixelsFailed, PixelsUnsupported
+from dicom_node.reasons import scrubbed
 from dicom_node.uids import is_uid, uid_name
 from dicom_node.values import integer_of, text_of
 
@@ -87,7 +88,7 @@ class Image:
             except (MemoryError, PixelsFailed):
                 raise
             except Exception as error:
-                why = _scrubbed(error)
+                why = scrubbed(error)
                 raise PixelsFailed(f"frame {index + 1} does not decode: {why}") from None
             yield frame
 
@@ -188,11 +189,3 @@ def _check_size(dataset: Dataset, pixels: PixelElement, frames: int, limits: Pix
         raise PixelsFailed(
             f"{pixels.length} bytes of pixel data are fewer than the {needed} bytes declared"
         )
-
-
-def _scrubbed(error: Exception) -> str:
-    """A codec's complaint on one short line, without anything in quotes, which may be a value."""
-    text = " ".join(str(error).split())
-    text = re.sub(r"'[^']*'|\"[^\"]*\"|b'[^']*'", "...", text)
-    plain = "".join(character for character in text if character.isprintable())
-    return plain[:200] or type(error).__name__

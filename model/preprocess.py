@@ -72,9 +72,10 @@ def _scale_robustly(image: NDArray[np.float64], config: PreprocessConfig) -> NDA
     foreground = image[image > floor + _BACKGROUND_SHARE * (ceiling - floor)]
     if foreground.size == 0:
         return np.zeros(image.shape, np.float32)
-    low, high = np.percentile(foreground, (config.low_percentile, config.high_percentile))
-    if high <= low:
-        low, high = float(image.min()), float(image.max())
+    percentiles = (config.low_percentile, 50.0, config.high_percentile)
+    low, middle, high = np.percentile(foreground, percentiles)
+    if low >= middle:  # a flat head: its commonest value must not become black
+        low = float(image.min())
     if high <= low:
         return np.zeros(image.shape, np.float32)
     scaled: NDArray[np.float32] = np.clip((image - low) / (high - low), 0, 1).astype(np.float32)

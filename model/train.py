@@ -70,7 +70,11 @@ def export(state: TrainingState, train_set: Dataset, out_dir: Path) -> Path:
         for name, tensor in network.state_dict().items()
         if tensor.is_floating_point()
     }
-    metrics = {"train_loss": state.history[-1].loss, "epochs": float(len(state.history))}
+    last = state.history[-1]
+    metrics = {"epochs": float(last.epoch), "train_loss": last.loss}
+    if last.validation_map is not None and last.validation_precision_at_10 is not None:
+        metrics["validation_macro_map"] = last.validation_map
+        metrics["validation_macro_p10"] = last.validation_precision_at_10
     info = checkpoint.CheckpointInfo(
         network=state.config.network,
         preprocess=train_set.preprocess,

@@ -71,8 +71,7 @@ class Child:
         if returncode is None:
             return None
         self._signal_group(signal.SIGKILL)
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._untie()
         return Ending(returncode, self.lived_s)
 
     def terminate(self) -> None:
@@ -83,6 +82,11 @@ class Child:
         """End it and all of its group at once."""
         self._signal_group(signal.SIGKILL)
         self._process.wait()
+        self._untie()
+
+    def _untie(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):

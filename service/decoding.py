@@ -6,7 +6,10 @@ and tries what was under way one by one, so that a single object is blamed. No t
 
 import logging
 import multiprocessing
+import multiprocessing.connection
+import os
 import resource
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -17,14 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dicom_node.pixels import frame_count, iter_frames, render
 from numpy.typing import NDArray
 
 from dicom_node.configure import configure_pydicom
 from dicom_node.errors import PixelsFailed, PixelsUnsupported
+from dicom_node.pixels import frame_count, iter_frames, render
 from model.preprocess import PreprocessConfig, prepare
 
 FRAMES_PER_TASK = 64
+_TASKS_AHEAD = 32
 _LOG = logging.getLogger("precuneus.decoding")
 
 
@@ -83,6 +87,15 @@ def _start_process(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logging.disable(logging.CRITICAL)
     configure_pydicom()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's process waits for work for ever, even when a killed parent can send none."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 class DecodePool:
@@ -103,7 +116,7 @@ class DecodePool:
         submitted = answered = 0
         try:
             while answered < len(arguments):
-                while submitted < len(arguments) and len(under_way) < 4 * self._processes:
+                while submitted < len(arguments) and len(under_way) < _TASKS_AHEAD:
                     under_way.append(self._pool().submit(function, *arguments[submitted]))
                     submitted += 1
                 result = under_way.popleft().result(self._timeout_s)

@@ -6,7 +6,6 @@ folder, since containers give all their processes the same number.
 """
 
 import os
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,22 +21,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, func, select
 
 from service.db.tables import conflict, embedding_job, instance
+from service.metrics_folder import DIRECTORY_VARIABLE
 
-_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-
-def share_metrics(state_dir: Path) -> None:
-    """Let this process's metrics be read by the API; call at start-up, before making any."""
-    folder = state_dir / "metrics" / socket.gethostname()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.environ[_DIRECTORY] = str(folder)
-
-
-def forget_metrics(state_dir: Path) -> None:
-    """Begin at zero: remove what processes of an earlier run of the service left."""
-    for file in (state_dir / "metrics").glob("*/*.db"):
-        file.unlink(missing_ok=True)
 
 
 class NodeMetrics:
@@ -132,7 +118,9 @@ class ProcessesCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """The processes' metrics, added up."""
         files = [str(file) for file in self._folder.glob("*/*.db")]
-        metrics: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)
+        metrics: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(  # type: ignore[no-untyped-call]
+            files
+        )
         return metrics
 
 
@@ -170,6 +158,6 @@ def exposition(engine: Engine) -> bytes:
     """
     registry = CollectorRegistry()
     registry.register(GalleryCollector(engine))
-    if _DIRECTORY in os.environ:
-        registry.register(ProcessesCollector(Path(os.environ[_DIRECTORY]).parent))
+    if DIRECTORY_VARIABLE in os.environ:
+        registry.register(ProcessesCollector(Path(os.environ[DIRECTORY_VARIABLE]).parent))
     return generate_latest(registry)

@@ -219,7 +219,10 @@ class Supervisor:
     @contextmanager
     def _signals_caught(self) -> Iterator[None]:
         before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
-        for number in _STOP_SIGNALS:
+        if before[signal.SIGHUP] is signal.SIG_IGN:
+            # Started by nohup, to outlive the terminal.
+            del before[signal.SIGHUP]
+        for number in before:
             signal.signal(number, lambda caught, _frame: self._signals.put(caught))
         try:
             yield

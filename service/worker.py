@@ -7,18 +7,17 @@ dies leaves leases that run out; what it had not committed is embedded by the ne
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
-from uuid import uuid4
+from uuid import UUID
 
 import numpy as np
-from model.embedder import Embedder
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.files import ObjectStore
+from model.embedder import Embedder
 from service import queue
 from service.db.vectors import EmbeddingRow, copy_embeddings
 from service.decoding import (
@@ -31,6 +30,7 @@ from service.decoding import (
 )
 from service.encoders import ActiveEncoder
 from service.labels import hold_labels, labels_of_instances
+from service.lease import BatchLease
 from service.metrics import WorkerMetrics
 from service.settings import WorkerSettings
 
@@ -64,7 +64,6 @@ class Worker:
         self._encoder = encoder
         self._settings = settings
         self._metrics = metrics
-        self._owner = uuid4()
         self._stopping = threading.Event()
         self._pool = DecodePool(
             settings.decode_processes, settings.decode_timeout_s, settings.decode_memory_mb
@@ -79,35 +78,32 @@ class Worker:
 
         While the database is away the worker waits for it: its leases run out, nothing is lost.
         """
-        with self._heartbeat():
-            while not self._stopping.is_set():
-                try:
-                    worked = self.run_batch()
-                    if once and not worked and self._is_drained():
-                        break
-                except SQLAlchemyError as error:
-                    if once:
-                        raise
-                    fields = {"action": "database_lost", "error": type(error).__name__}
-                    _LOG.warning("waiting for the database", extra=fields)
-                    self._stopping.wait(1.0)
-                    continue
-                if not worked:
-                    self._stopping.wait(self._settings.poll_s)
+        while not self._stopping.is_set():
+            try:
+                worked = self.run_batch()
+                if once and not worked and self._is_drained():
+                    break
+            except SQLAlchemyError as error:
+                if once:
+                    raise
+                fields = {"action": "database_lost", "error": type(error).__name__}
+                _LOG.warning("waiting for the database", extra=fields)
+                self._stopping.wait(1.0)
+                continue
+            if not worked:
+                self._stopping.wait(self._settings.poll_s)
         self._pool.close()
 
     def run_batch(self) -> int:
         """Claim, embed and settle one batch; the number of instances settled."""
-        with self._engine.begin() as connection:
-            jobs = queue.claim(
-                connection, self._owner, self._settings.batch_size, self._settings.lease_s
-            )
-        if not jobs:
-            return 0
-        started = monotonic()
-        outcomes = [self._given_up(job) or Outcome(job) for job in jobs]
-        self._embed([outcome for outcome in outcomes if outcome.refusal is None])
-        settled = self._write(outcomes)
+        with BatchLease(self._engine, self._settings.lease_s) as lease:
+            jobs = lease.claim(self._settings.batch_size)
+            if not jobs:
+                return 0
+            started = monotonic()
+            outcomes = [self._given_up(job) or Outcome(job) for job in jobs]
+            self._embed([outcome for outcome in outcomes if outcome.refusal is None])
+            settled = self._write(lease.owner, outcomes)
         self._report(outcomes, settled, monotonic() - started)
         return len(settled)
 
@@ -125,7 +121,8 @@ class Worker:
                 outcome.refusal = outcome.refusal or prepared
                 continue
             waiting.append((outcome, prepared))
-            if sum(len(frames) for _, frames in waiting) >= self._settings.batch_size:
+            # Embedding early lets the decoding processes work meanwhile.
+            if sum(len(frames) for _, frames in waiting) >= self._embedder.micro_batch:
                 self._embed_waiting(waiting)
                 waiting = []
         self._embed_waiting(waiting)
@@ -158,11 +155,11 @@ class Worker:
         for (outcome, _), part in zip(waiting, np.split(coordinates, ends[:-1]), strict=True):
             outcome.coordinates.append(part)
 
-    def _write(self, outcomes: list[Outcome]) -> set[int]:
-        """Settle what this worker still owns, all of it or nothing."""
+    def _write(self, owner: UUID, outcomes: list[Outcome]) -> set[int]:
+        """Settle what `owner` still owns, all of it or nothing."""
         with self._engine.begin() as connection:
             ids = [outcome.job.instance_id for outcome in outcomes]
-            owned = queue.take(connection, self._owner, ids)
+            owned = queue.take(connection, owner, ids)
             hold_labels(connection)
             labels = labels_of_instances(connection, owned)
             embedded = [o for o in outcomes if o.refusal is None and o.job.instance_id in owned]
@@ -211,34 +208,3 @@ class Worker:
     def _is_drained(self) -> bool:
         with self._engine.connect() as connection:
             return queue.pending_count(connection) == 0
-
-    @contextmanager
-    def _heartbeat(self) -> Iterator[None]:
-        """Renew the leases while batches are under way; give back what is left at the end."""
-        ended = threading.Event()
-
-        def beat() -> None:
-            while not ended.wait(self._settings.lease_s / 3):
-                try:
-                    with self._engine.begin() as connection:
-                        queue.renew(connection, self._owner, self._settings.lease_s)
-                except SQLAlchemyError as error:
-                    fields = {"action": "renew", "error": type(error).__name__}
-                    _LOG.warning("leases not renewed", extra=fields)
-
-        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-            self._release()
-
-    def _release(self) -> None:
-        try:
-            with self._engine.begin() as connection:
-                queue.release(connection, self._owner)
-        except SQLAlchemyError as error:
-            fields = {"action": "release", "error": type(error).__name__}
-            _LOG.warning("leases left to run out", extra=fields)

@@ -56,7 +56,10 @@ def shipped() -> Checkpoint:
 
 def _resnet50() -> Embed:
     torch.manual_seed(0)
-    network = fold(ResNet50().eval()).requires_grad_(False).to(memory_format=torch.channels_last)
+    network = fold(ResNet50().eval()).requires_grad_(False)
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def embed(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():

@@ -21,16 +21,19 @@ def measure(plan: Plan) -> dict[str, Any]:
     """
     log = plan.folder / "embed.log"
     argv = [sys.executable, "-m", "benchmarks.embed.work", str(plan.repetitions)]
-    with log.open("ab") as errors, subprocess.Popen(
-        [*argv, "quick" if plan.quick else "full"],
-        env=os.environ | tuned_malloc(),
-        cwd=Path(__file__).resolve().parents[2],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with (
+        log.open("ab") as errors,
+        subprocess.Popen(
+            [*argv, "quick" if plan.quick else "full"],
+            env=os.environ | tuned_malloc(),
+            cwd=Path(__file__).resolve().parents[2],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             samples = _follow(process, plan)
         finally:

@@ -17,8 +17,7 @@ def results(samples: dict[str, Any]) -> Section:
         for size, batch, name in keys
     )
     prepared = tuple(
-        (modality, Spread.of(rates).text())
-        for modality, rates in samples["prepared_per_s"].items()
+        (modality, Spread.of(rates).text()) for modality, rates in samples["prepared_per_s"].items()
     )
     return Section(
         name="embed",
@@ -38,6 +37,7 @@ def results(samples: dict[str, Any]) -> Section:
             f"The encoder is {samples['encoder']}, whose input is {samples['size']} pixels wide; "
             f"torch used {samples['threads']} threads.",
             *_against_resnet(spreads, keys),
+            _where(samples, spreads),
         ),
         data=samples,
     )
@@ -65,3 +65,17 @@ def _against_resnet(
             "that of the ResNet-50."
         )
     return tuple(sentences)
+
+
+def _where(samples: dict[str, Any], spreads: dict[str, Spread]) -> str:
+    """What preparing a slice adds to embedding it."""
+    size, batch = samples["size"], max(_parse(key)[1] for key in spreads)
+    embedding = 1000 / spreads[f"{size}/{batch}/{OURS}"].median
+    preparing = " and ".join(
+        f"{1000 / Spread.of(rates).median:.1f} ms ({modality})"
+        for modality, rates in samples["prepared_per_s"].items()
+    )
+    return (
+        f"In batches of {batch} a slice takes {embedding:.1f} ms to embed on all cores, and "
+        f"{preparing} to prepare on one."
+    )

@@ -56,7 +56,9 @@ def main(repetitions: int, quick: bool) -> None:
     for repetition in range(-1, repetitions):
         turn = repetition % len(cases)
         for number, case in enumerate((*cases[turn:], *cases[:turn])):
-            _print({"progress": [case.contender.name, (repetition + 1) * len(cases) + number, steps]})
+            _print(
+                {"progress": [case.contender.name, (repetition + 1) * len(cases) + number, steps]}
+            )
             rate = _measure(case, quick=quick or repetition < 0)
             if repetition >= 0:
                 rates.setdefault(f"{case.size}/{case.batch}/{case.contender.name}", []).append(rate)

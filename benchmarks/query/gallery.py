@@ -4,14 +4,12 @@ The index is dropped before and built after, as for any big load; it is the same
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, Table, insert, select, text
+from sqlalchemy import Connection, Engine, Table, insert, text
 
 from benchmarks.query.slices import MadeUpSlices, make_up_basis
 from service.db.tables import instance, series, study
@@ -32,21 +30,9 @@ class Gallery:
     index_s: float
 
 
-def register_encoder(engine: Engine, dimension: int) -> ActiveEncoder:
-    """A made-up encoder with a random orthonormal basis, active."""
-    description = EncoderDescription(
-        digest="0" * 64,
-        name="made-up",
-        preprocessing="none",
-        basis=make_up_basis(dimension),
-        metrics={},
-    )
-    with engine.begin() as connection:
-        return register(connection, description)
-
-
-def fill(engine: Engine, encoder: ActiveEncoder, slices: MadeUpSlices) -> Gallery:
+def fill(engine: Engine, slices: MadeUpSlices) -> Gallery:
     """Load the slices into an empty gallery, build the index, and gather statistics."""
+    encoder = _register_encoder(engine, slices.coordinates.shape[1])
     started = perf_counter()
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
@@ -61,9 +47,24 @@ def fill(engine: Engine, encoder: ActiveEncoder, slices: MadeUpSlices) -> Galler
     return Gallery(encoder, uids, loaded - started, indexed - loaded)
 
 
+def _register_encoder(engine: Engine, dimension: int) -> ActiveEncoder:
+    """A made-up encoder with a random orthonormal basis, active."""
+    description = EncoderDescription(
+        digest="0" * 64,
+        name="made-up",
+        preprocessing="none",
+        basis=make_up_basis(dimension),
+        metrics={},
+    )
+    with engine.begin() as connection:
+        return register(connection, description)
+
+
 def _drop_index(connection: Connection, encoder: ActiveEncoder) -> str:
     """Drop the encoder's HNSW index; returns the statement that makes it again."""
-    found = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = :table AND indexdef ~ :kind"
+    found = (
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = :table AND indexdef ~ :kind"
+    )
     parameters = {"table": encoder.partition, "kind": "hnsw"}
     name, definition = connection.execute(text(found), parameters).one()
     connection.exec_driver_sql(f"DROP INDEX {name}")
@@ -86,7 +87,9 @@ def _load(connection: Connection, encoder: ActiveEncoder, slices: MadeUpSlices) 
         ),
     )
     uids = [f"2.25.3{n}" for n in numbers]
-    rows = (_instance(uids[n], series_ids[slices.series(n)], slices.patient_key(n)) for n in numbers)
+    rows = (
+        _instance(uids[n], series_ids[slices.series(n)], slices.patient_key(n)) for n in numbers
+    )
     instance_ids = _insert(connection, instance, "instance_id", rows)
     _copy(connection, encoder, slices, instance_ids)
     return uids

@@ -17,16 +17,19 @@ class RestClient:
         return self
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _at: TracebackType | None,
     ) -> None:
         self._connection.close()
 
-    def is_alive(self) -> bool:
-        """Whether the API answers at all."""
+    def reconnect(self) -> bool:
+        """Open a new connection, since the API closes idle ones; whether the API answers."""
+        self._connection.close()
         try:
             return self._get("/livez")[0] == 200
         except (OSError, HTTPException):
-            self._connection.close()
             return False
 
     def similar(self, sop_instance_uid: str, k: int) -> list[str]:

@@ -105,9 +105,7 @@ def _warm_up(receivers: Sequence[Receiver], files: ObjectFiles) -> None:
         _push(receiver, files.renew(max(ASSOCIATIONS)))
 
 
-def _repeat(
-    plan: Plan, measured: Sequence[Measured], files: ObjectFiles
-) -> dict[int, list[float]]:
+def _repeat(plan: Plan, measured: Sequence[Measured], files: ObjectFiles) -> dict[int, list[float]]:
     """Fill in the samples; returns those of the disk alone."""
     disk: dict[int, list[float]] = {associations: [] for associations in ASSOCIATIONS}
     scratch = plan.folder / "disk"
@@ -126,9 +124,7 @@ def _repeat(
                 plan.progress(what, done, steps)
                 one.add(associations, *_push(one.receiver, shares))
                 done += 1
-            disk[associations].append(
-                sync_rate(scratch, content, associations, len(files.paths))
-            )
+            disk[associations].append(sync_rate(scratch, content, associations, len(files.paths)))
     plan.progress("received", steps, steps)
     return disk
 

@@ -30,6 +30,7 @@ def orthanc(folder: Path) -> Iterator[Receiver]:
             name="Orthanc",
             ae_title=_AE_TITLE,
             port=dicom_port,
+            synced=True,
             durable="file synced; SQLite in WAL mode, synced at checkpoints",
             registers="SQLite",
             roots=(process.pid,),

@@ -29,6 +29,7 @@ def precuneus(folder: Path) -> Iterator[Receiver]:
             name="Precuneus",
             ae_title=dicom.ae_title,
             port=dicom.port,
+            synced=True,
             durable="file and commit synced before each answer",
             registers="PostgreSQL",
             roots=(node.pid, installation.postmaster),

@@ -15,7 +15,7 @@ def _keep_all() -> None:
 class Receiver:
     """A running receiver.
 
-    `durable` and `registers` say what its answer is worth. `roots` are the processes whose CPU time
+    `synced`, `durable` and `registers` say what its answer is worth. `roots` are the processes whose CPU time
     counts, with all that they start. `stored` counts what it holds, by its own index where it has
     one; `clear` deletes what it only wrote to a folder.
     """
@@ -23,6 +23,7 @@ class Receiver:
     name: str
     ae_title: str
     port: int
+    synced: bool
     durable: str
     registers: str
     roots: tuple[int, ...]

@@ -25,7 +25,11 @@ def results(receiving: Receiving) -> Section:
     return Section(
         name="receive",
         tables=(
-            Table("Instances per second: median (lowest–highest)", ("receiver", *_HEADINGS), (*rates, disk)),
+            Table(
+                "Instances per second: median (lowest–highest)",
+                ("receiver", *_HEADINGS),
+                (*rates, disk),
+            ),
             Table(
                 "Receiver's CPU milliseconds per instance: median (lowest–highest)",
                 ("receiver", *_HEADINGS),
@@ -38,6 +42,7 @@ def results(receiving: Receiving) -> Section:
             "each push under new UIDs; no worker ran.",
             "The disk alone: files of that size written and synced by as many threads, no network.",
             *_against_orthanc(receiving.measured),
+            *(_where(one, receiving) for one in receiving.measured if one.receiver.synced),
             *(f"Left out: {reason}." for reason in receiving.skipped),
         ),
         data={
@@ -62,3 +67,14 @@ def _against_orthanc(measured: tuple[Measured, ...]) -> tuple[str, ...]:
     )
     counts = ", ".join(str(n) for n in ASSOCIATIONS)
     return (f"Precuneus' rate over Orthanc's, with {counts} associations: {ratios}.",)
+
+
+def _where(one: Measured, receiving: Receiving) -> str:
+    """Where an instance's time goes when one association waits for each answer."""
+    whole = 1000 / Spread.of(one.rates[1]).median
+    disk = 1000 / Spread.of(receiving.disk[1]).median
+    cpu = Spread.of(one.cpu_ms[1]).median
+    return (
+        f"With 1 association an instance takes {whole:.1f} ms at {one.receiver.name}, of which "
+        f"{cpu:.1f} ms is its CPU; the disk alone needs {disk:.1f} ms to take such a file."
+    )

@@ -31,6 +31,7 @@ def storescp(folder: Path, *options: str) -> Iterator[Receiver]:
             name=f"storescp {' '.join(options)}",
             ae_title="STORESCP",
             port=port,
+            synced=False,
             durable="no: never synced",
             registers="no",
             roots=(process.pid,),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from service.cli.output import JsonOption, print_json, print_table
+from service.metrics_folder import share_metrics
 from service.settings import Settings
 
 
@@ -22,9 +23,11 @@ def build_app() -> typer.Typer:
 
 def serve() -> None:
     """Answer HTTP requests (part of `precuneus serve`)."""
+    settings = Settings()
+    share_metrics(settings.state_dir)
     from service.processes.api import run_api
 
-    raise typer.Exit(run_api(Settings()))
+    raise typer.Exit(run_api(settings))
 
 
 def create(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from service.metrics_folder import share_metrics
 from service.settings import Settings
 
 
@@ -17,9 +18,11 @@ def build_app() -> typer.Typer:
 
 def serve() -> None:
     """Receive objects by C-STORE (part of `precuneus serve`)."""
+    settings = Settings()
+    share_metrics(settings.state_dir)
     from service.processes.node import run_node
 
-    raise typer.Exit(run_node(Settings()))
+    raise typer.Exit(run_node(settings))
 
 
 def echo(

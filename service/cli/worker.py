@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from service.metrics_folder import share_metrics
 from service.settings import Settings
 
 
@@ -22,7 +23,9 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="End when nothing is left.")] = False,
 ) -> None:
     """Embed what waits (part of `precuneus serve`); several may run beside each other."""
+    changes = {"worker": {"device": device}} if device else {}
+    settings = Settings(**changes)  # type: ignore[arg-type]
+    share_metrics(settings.state_dir)
     from service.processes.worker import run_worker
 
-    changes = {"worker": {"device": device}} if device else {}
-    raise typer.Exit(run_worker(Settings(**changes), once=once))  # type: ignore[arg-type]
+    raise typer.Exit(run_worker(settings, once=once))

@@ -5,6 +5,7 @@ takes its name when it is complete. The superuser has no password, so nobody can
 maintenance is done in single-user mode too, by whoever may become the server's account.
 """
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -52,10 +53,21 @@ def prepare_data(folder: ClusterFolder, account: Account, binaries: Binaries) ->
 
 def _make(folder: ClusterFolder, account: Account, binaries: Binaries) -> None:
     for remains in folder.root.glob("data.new-*"):
-        shutil.rmtree(remains)
+        # Of one that was killed; its programs may still be writing there.
+        shutil.rmtree(remains, ignore_errors=True)
     unfinished = Path(tempfile.mkdtemp(prefix="data.new-", dir=folder.root))
     if account.separate:
-        shutil.chown(unfinished, account.uid, account.gid)
+        os.chown(unfinished, account.uid, account.gid)
+    try:
+        _fill(folder, account, binaries, unfinished)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    unfinished.rename(folder.data)
+    sync_folder(folder.root)
+
+
+def _fill(folder: ClusterFolder, account: Account, binaries: Binaries, unfinished: Path) -> None:
     password = secrets.token_urlsafe(32)
     write_file(folder.password, password)
     _initdb(account, binaries, unfinished)
@@ -73,8 +85,6 @@ def _make(folder: ClusterFolder, account: Account, binaries: Binaries) -> None:
     _single_user(account, binaries, unfinished, "template1", statements)
     _run(account, binaries, unfinished, ["initdb", "--sync-only"])
     write_file(folder.build, f"{binaries.build}\n")
-    unfinished.rename(folder.data)
-    sync_folder(folder.root)
 
 
 def _initdb(account: Account, binaries: Binaries, data: Path) -> None:

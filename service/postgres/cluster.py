@@ -60,8 +60,9 @@ class Cluster:
 
     def is_running(self) -> bool:
         """Whether the server lives and accepts connections; cheap enough to ask every second."""
-        folder = self._find()
-        postmaster = find_postmaster(folder.data) if folder is not None else None
+        with explained(self._state_dir):
+            folder = find_folder(self._state_dir)
+            postmaster = find_postmaster(folder.data) if folder is not None else None
         return postmaster is not None and postmaster.status == "ready"
 
     def dsn(self) -> str:
@@ -157,8 +158,8 @@ class Cluster:
             users.close()
 
     def _credentials(self) -> tuple[int, str]:
-        folder = self._find()
-        if folder is None or not folder.port.is_file():
-            raise FolderError(f"The database of {self._state_dir} has never been started.")
-        with explained(folder.root):
+        with explained(self._state_dir):
+            folder = find_folder(self._state_dir)
+            if folder is None or not folder.port.is_file():
+                raise FolderError(f"The database of {self._state_dir} has never been started.")
             return int(folder.port.read_text()), folder.password.read_text().strip()

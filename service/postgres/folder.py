@@ -109,7 +109,7 @@ def claim_folder(state_dir: Path, account: Account) -> ClusterFolder:
     """The cluster's folder, made when missing, where `account` can really reach it.
 
     Raises:
-        FolderError: it belongs to another user, or is nowhere within the account's reach.
+        FolderError: it belongs to another user, or is not within the account's reach.
         OSError: it cannot be made.
     """
     _make_state_dir(state_dir)
@@ -118,6 +118,13 @@ def claim_folder(state_dir: Path, account: Account) -> ClusterFolder:
     _demand_owner(here, os.geteuid())
     with exclusive(here, _CLAIM_TIMEOUT_S):
         folder = find_folder(state_dir) or ClusterFolder(_choose(here, account))
+    if account.separate:
+        _let_in(folder.root, account)
+        if not account.can_enter(folder.root):
+            raise FolderError(
+                f"The account {account.name} that runs PostgreSQL can no longer enter "
+                f"{folder.root}: let others pass through the directories above (chmod o+x)."
+            )
     folder.log.mkdir(mode=0o700, exist_ok=True)
     if account.separate and folder.log.stat().st_uid == os.geteuid():
         os.chown(folder.log, account.uid, account.gid)

@@ -18,7 +18,7 @@ from service.postgres.waiting import wait_until
 _RECOVERY_S = 5.0
 _FAST_STOP_S = 60.0
 _KILL_S = 10.0
-_ORPHANS_END_S = 3.0
+_ORPHANS_END_S = 1.0
 _LINES = 8
 
 
@@ -38,7 +38,7 @@ def find_postmaster(data: Path) -> Postmaster | None:
     """The living main process of a data folder, or None."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
-    except (FileNotFoundError, PermissionError):
+    except FileNotFoundError:
         return None
     if not lines or not lines[0].strip().isdigit():
         return None

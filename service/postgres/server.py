@@ -65,8 +65,8 @@ class Server:
     def _launch(self, *, anew: bool) -> subprocess.Popen[bytes]:
         """Start pg_ctl, which detaches the server; `anew`: on another port than last time."""
         binaries = find_binaries(self.account, self.folder.runtime)
-        prepare_data(self.folder, self.account, binaries)
         clear_remains(self.folder.data)
+        prepare_data(self.folder, self.account, binaries)
         port = _free_port(None if anew else self.folder.port)
         write_file(self.folder.port, f"{port}\n")
         text = configuration(self.folder, port, this_machine())

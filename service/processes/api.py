@@ -10,7 +10,7 @@ from service.decoding import DecodePool
 from service.errors import ConfigurationError
 from service.keys import accept_key, any_valid
 from service.logs import configure_logs
-from service.metrics import ApiMetrics, share_metrics
+from service.metrics import ApiMetrics
 from service.opening import object_store, open_gallery
 from service.settings import HttpSettings, Settings, is_loopback
 
@@ -24,7 +24,6 @@ def run_api(settings: Settings) -> int:
         ConfigurationError: the API would be reachable from other machines without a key.
     """
     configure_logs()
-    share_metrics(settings.state_dir)
     follow_parent()
     with open_gallery(settings) as engine:
         require_key(engine, settings.http)

@@ -6,7 +6,7 @@ from dicom_node.configure import configure_pydicom, configure_pynetdicom
 from dicom_node.scp import NodeConfig, StorageNode
 from service.child import follow_parent
 from service.logs import configure_logs
-from service.metrics import NodeMetrics, share_metrics
+from service.metrics import NodeMetrics
 from service.opening import object_store, open_gallery, receiver
 from service.processes.signals import stop_event
 from service.recover import recover
@@ -21,7 +21,6 @@ def run_node(settings: Settings) -> int:
     configure_logs()
     configure_pydicom()
     configure_pynetdicom()
-    share_metrics(settings.state_dir)
     follow_parent()
     stopped = stop_event()
     with open_gallery(settings) as engine:

@@ -12,7 +12,7 @@ from pathlib import Path
 from service.db.engine import open_database
 from service.errors import ConfigurationError
 from service.logs import configure_logs
-from service.metrics import forget_metrics
+from service.metrics_folder import forget_metrics
 from service.opening import open_gallery
 from service.postgres import Cluster
 from service.processes.api import require_key

@@ -4,11 +4,11 @@ import json
 import logging
 from dataclasses import asdict
 
-from model.embedder import Embedder
-from model.preprocess import PREPROCESSING_VERSION
 from sqlalchemy import Engine
 
 from model.checkpoint import CheckpointInfo, default_checkpoint, load
+from model.embedder import Embedder
+from model.preprocess import PREPROCESSING_VERSION
 from service.child import follow_parent
 from service.encoders import (
     ActiveEncoder,
@@ -20,7 +20,7 @@ from service.encoders import (
 )
 from service.errors import EncoderMismatch
 from service.logs import configure_logs
-from service.metrics import WorkerMetrics, share_metrics
+from service.metrics import WorkerMetrics
 from service.opening import object_store, open_gallery
 from service.processes.signals import stop_event
 from service.settings import Settings
@@ -32,7 +32,6 @@ _LOG = logging.getLogger("precuneus.worker")
 def run_worker(settings: Settings, *, once: bool = False) -> int:
     """Embed what waits until SIGTERM, or with `once` until nothing is left."""
     configure_logs()
-    share_metrics(settings.state_dir)
     follow_parent()
     with open_gallery(settings) as engine:
         embedder, encoder = load_encoder(engine, settings)
@@ -56,6 +55,9 @@ def load_encoder(engine: Engine, settings: Settings) -> tuple[Embedder, ActiveEn
         path = choose_checkpoint(connection, settings.state_dir, configured)
     checkpoint = load(path)
     embedder = Embedder(checkpoint, device=settings.worker.device)
+    if embedder.device.type != "cpu":
+        # A CPU likes few slices at a time, for its cache; a GPU likes many.
+        embedder.micro_batch = settings.worker.batch_size
     with engine.begin() as connection:
         register(connection, describe_encoder(embedder, checkpoint.info))
         active = get_active(connection)

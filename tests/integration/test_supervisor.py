@@ -44,7 +44,7 @@ signal.signal(signal.SIGINT, drain)
 follow_parent()
 print(os.environ["CHILD"], "up", os.getpid(), flush=True)
 while True:
-    time.sleep(60)
+    time.sleep(0.05)
 """
 
 STUBBORN = """

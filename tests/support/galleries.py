@@ -142,7 +142,7 @@ def clustered_instances(
 ) -> list[MadeInstance]:
     """Slices as series have them: near their neighbours, farther from other patients.
 
-    Every third patient is MR. Patients fall into three diseases; the first two have a rare one too.
+    Every other patient is MR. Patients fall into three diseases; the first two have a rare one too.
     """
     random = np.random.default_rng(seed)
     diseases = random.normal(size=(3, dimension))
@@ -158,7 +158,7 @@ def clustered_instances(
             MadeInstance(
                 f"1.2.826.3.{patient}.{number}",
                 patient=patient,
-                modality="MR" if patient % 3 == 2 else "CT",
+                modality="MR" if patient % 2 else "CT",
                 labels=labels,
                 coordinates=coordinates[number : number + 1],
             )

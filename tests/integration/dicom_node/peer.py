@@ -1,11 +1,12 @@
 """A peer that says exactly what a test wants, on an association that pynetdicom negotiates."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pynetdicom import AE
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import build_context
 
 from tests.unit.dicom_node.samples import EXPLICIT
@@ -13,12 +14,12 @@ from tests.unit.dicom_node.samples import EXPLICIT
 
 @contextmanager
 def associated(
-    port: int, *contexts: tuple[str, list[str]], called: str = "PRECUNEUS"
+    port: int, *contexts: tuple[str, Sequence[str]], called: str = "PRECUNEUS"
 ) -> Iterator[Association]:
     """An association, established or not, that is released at the end."""
     entity = AE(ae_title="PEER")
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 30
-    proposed = [build_context(abstract, syntaxes) for abstract, syntaxes in contexts]
+    proposed = [build_context(abstract, list(syntaxes)) for abstract, syntaxes in contexts]
     association = entity.associate("127.0.0.1", port, contexts=proposed, ae_title=called)
     try:
         yield association
@@ -39,12 +40,19 @@ def store(
     try:
         for control, body in ((0x03, command), (0x02, dataset)):
             value = struct.pack(">LBB", len(body) + 2, context, control) + body
-            association.dul.socket.send(b"\x04\0" + struct.pack(">L", len(value)) + value)
+            send_raw(association, b"\x04\0" + struct.pack(">L", len(value)) + value)
         _, response = association.dimse.get_msg(block=True)
     finally:
         association._reactor_checkpoint.set()
-    assert response is not None, "the node did not answer"
+    assert isinstance(response, C_STORE), "the node did not answer"
+    assert response.Status is not None
     return int(response.Status), str(response.ErrorComment or "")
+
+
+def send_raw(association: Association, data: bytes) -> None:
+    """Put bytes on the wire, past pynetdicom."""
+    assert association.dul.socket is not None
+    association.dul.socket.send(data)
 
 
 def push(

@@ -19,7 +19,7 @@ from dicom_node.contexts import VERIFICATION
 from dicom_node.receive import ReceivedObject, Receiver, Registration
 from dicom_node.scp import NodeConfig, StorageNode
 from tests.integration.dicom_node.conftest import RunningNode
-from tests.integration.dicom_node.peer import associated, push, store
+from tests.integration.dicom_node.peer import associated, push, send_raw, store
 from tests.support.objects import ct_dataset
 from tests.unit.dicom_node.samples import EXPLICIT, encoded
 
@@ -110,7 +110,7 @@ def test_a_silent_connection_is_given_up(start_node: Callable[..., RunningNode])
 def test_an_unfinished_pdu_is_given_up(start_node: Callable[..., RunningNode]) -> None:
     running = start_node(network_timeout_s=0.5)
     with associated(running.port, STORE_CT) as association:
-        association.dul.socket.send(b"\x04\0\0\0\x10\0only the beginning")
+        send_raw(association, b"\x04\0\0\0\x10\0only the beginning")
         association.join(timeout=30)
         assert not association.is_alive()
     assert (

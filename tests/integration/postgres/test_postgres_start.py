@@ -184,6 +184,29 @@ def test_data_of_another_release_are_not_touched(idle_cluster: Cluster) -> None:
     version.write_text(made_by)
 
 
+def test_another_build_of_the_programs_updates_the_extension(
+    idle_cluster: Cluster, query: Query
+) -> None:
+    build = idle_cluster.data_dir.parent / "build"
+    installed_build = build.read_text()
+    build.write_text("an earlier one\n")
+    with idle_cluster.running():
+        assert build.read_text() == installed_build
+        assert query(idle_cluster, "SELECT '[3,4]'::vector <-> '[0,0]'") == [(5.0,)]
+
+
+@pytest.mark.usefixtures("root_only")
+def test_a_folder_that_went_out_of_reach_is_named(
+    make_cluster: Callable[..., Cluster], open_dir: Path
+) -> None:
+    cluster = make_cluster(open_dir / "state")
+    with cluster.running():
+        pass
+    open_dir.chmod(0o700)
+    with pytest.raises(PostgresError, match="can no longer enter"), cluster.running():
+        pass
+
+
 def test_a_start_that_fails_says_why(idle_cluster: Cluster) -> None:
     with idle_cluster.running():
         folder = idle_cluster.data_dir.parent

@@ -69,8 +69,8 @@ def gallery(cluster_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         engine.dispose()
 
 
-def compare(gallery: Gallery, answer: Answer, allowed: NDArray[np.bool_], number: int) -> None:
-    """The answer is NumPy's ranking of the allowed slices, ties within 1e-6 aside."""
+def lost(gallery: Gallery, answer: Answer, allowed: NDArray[np.bool_], number: int) -> int:
+    """How many of the nearest of the allowed slices the answer lacks; all it says must be true."""
     distances = gallery.distances(number)
     expected = np.sort(distances[allowed])[: answer.query.k]
     numbers = [gallery.uids.index(n.sop_instance_uid) for n in answer.neighbours]
@@ -78,45 +78,54 @@ def compare(gallery: Gallery, answer: Answer, allowed: NDArray[np.bool_], number
     assert len(set(numbers)) == len(numbers) == len(expected)
     found = np.array([n.distance for n in answer.neighbours])
     np.testing.assert_allclose(found, distances[numbers], atol=1e-4)
-    np.testing.assert_allclose(distances[numbers], expected, atol=1e-6)
     assert (np.diff(found) >= 0).all()
     assert [n.rank for n in answer.neighbours] == list(range(1, len(expected) + 1))
+    # Ranks may change places only where distances are equal to six decimals.
+    return int((distances[numbers] > expected[-1:].max(initial=0) + 1e-6).sum())
 
 
 def queries(count: int) -> list[int]:
     return sorted(np.random.default_rng(7).choice(PATIENTS * SLICES_EACH, count, False).tolist())
 
 
-@pytest.mark.parametrize("exact", [False, True])
-def test_the_ranking_is_numpys(gallery: Gallery, exact: bool) -> None:
+def worst(method: str, asked: int) -> int:
+    """Neighbours that may be lost of those asked for: a random graph now and then loses one."""
+    return asked // 100 if method == "hnsw" else 0
+
+
+@pytest.mark.parametrize("method", ["hnsw", "exact"])
+def test_the_ranking_is_numpys(gallery: Gallery, method: str) -> None:
+    missing = 0
     for number in queries(100):
-        answer = gallery.ask(Query(gallery.uids[number], k=K, exact=exact))
-        assert answer.method == ("exact" if exact else "hnsw")
-        assert answer.complete
-        compare(gallery, answer, gallery.patients != gallery.patients[number], number)
+        answer = gallery.ask(Query(gallery.uids[number], k=K, exact=method == "exact"))
+        assert (answer.method, answer.complete) == (method, True)
+        missing += lost(gallery, answer, gallery.patients != gallery.patients[number], number)
+    assert missing <= worst(method, 100 * K)
 
 
 def test_the_patients_own_slices_come_when_asked_for(gallery: Gallery) -> None:
-    for number in queries(10):
+    missing = 0
+    for number in queries(20):
         answer = gallery.ask(Query(gallery.uids[number], k=K, same_patient=True))
-        assert answer.method == "hnsw"
         # The nearest slices are the neighbours in the series, which is why they are left out.
-        assert answer.neighbours[0].sop_instance_uid in {
-            uid
-            for uid, patient in zip(gallery.uids, gallery.patients, strict=True)
-            if patient == gallery.patients[number]
-        }
-        compare(gallery, answer, np.arange(len(gallery.uids)) != number, number)
+        nearest = gallery.uids.index(answer.neighbours[0].sop_instance_uid)
+        assert gallery.patients[nearest] == gallery.patients[number]
+        missing += lost(gallery, answer, np.arange(len(gallery.uids)) != number, number)
+    assert missing <= worst("hnsw", 20 * K)
 
 
-@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("method", ["hnsw", "exact"])
 @pytest.mark.parametrize("modality", ["CT", "MR"])
-def test_a_modality_is_kept_to(gallery: Gallery, modality: str, exact: bool) -> None:
-    for number in queries(10):
+def test_a_modality_is_kept_to(gallery: Gallery, modality: str, method: str) -> None:
+    missing = 0
+    for number in queries(30):
+        exact = method == "exact"
         answer = gallery.ask(Query(gallery.uids[number], k=K, modality=modality, exact=exact))
+        assert answer.method == method
         assert {n.modality for n in answer.neighbours} == {modality}
         others = gallery.patients != gallery.patients[number]
-        compare(gallery, answer, others & (gallery.modalities == modality), number)
+        missing += lost(gallery, answer, others & (gallery.modalities == modality), number)
+    assert missing <= worst(method, 30 * K)
 
 
 def test_a_rare_label_is_found_completely(gallery: Gallery) -> None:
@@ -125,18 +134,18 @@ def test_a_rare_label_is_found_completely(gallery: Gallery) -> None:
         others = gallery.patients != gallery.patients[number]
         assert answer.complete
         assert all("rare" in n.labels for n in answer.neighbours)
-        compare(gallery, answer, others & gallery.rare, number)
+        assert lost(gallery, answer, others & gallery.rare, number) == 0
 
 
 def test_filters_that_leave_fewer_than_k_are_answered_exactly(gallery: Gallery) -> None:
-    first_patient, other_label = 0, "disease 1"
-    query = Query(gallery.uids[first_patient], k=500, label="rare")
+    query = Query(gallery.uids[0], k=500, label="rare")
     answer = gallery.ask(query)
     assert (answer.method, answer.complete) == ("exact", True)
     assert len(answer.neighbours) == SLICES_EACH
-    # Patient 1 alone has the rare label, disease 1 and CT.
-    narrower = gallery.ask(replace(query, k=K, label=other_label, modality="MR"))
-    assert (narrower.method, narrower.complete, narrower.neighbours) == ("exact", True, [])
+    assert {n.modality for n in answer.neighbours} == {"MR"}
+    # The other patient with that label has MR alone, and the query's own does not count.
+    none = gallery.ask(replace(query, modality="CT"))
+    assert (none.method, none.complete, none.neighbours) == ("exact", True, [])
 
 
 def test_nothing_fits_an_unknown_label(gallery: Gallery) -> None:
@@ -149,7 +158,8 @@ def test_few_and_many_neighbours(gallery: Gallery, k: int) -> None:
     for number in queries(5):
         answer = gallery.ask(Query(gallery.uids[number], k=k))
         assert len(answer.neighbours) == k
-        compare(gallery, answer, gallery.patients != gallery.patients[number], number)
+        others = gallery.patients != gallery.patients[number]
+        assert lost(gallery, answer, others, number) <= worst(answer.method, k)
 
 
 def plans(gallery: Gallery, query: Query) -> str:

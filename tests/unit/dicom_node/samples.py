@@ -61,6 +61,11 @@ def header_of_bytes(dataset: bytes, transfer_syntax_uid: str = EXPLICIT) -> Head
     return read_header(BytesIO(dataset), transfer_syntax_uid=transfer_syntax_uid)
 
 
+def noise(*shape: int, dtype: type = np.int16, high: int = 4000) -> NDArray[Any]:
+    """The same random stored values in every run, from 0 up to `high`."""
+    return np.random.default_rng(7).integers(0, high, shape).astype(dtype)
+
+
 def image_dataset(stored: NDArray[Any], **changes: Any) -> Dataset:
     """An MR image with exactly these stored values (H, W), (frames, H, W) or (H, W, 3)."""
     is_colour = stored.ndim == 3 and stored.shape[-1] == 3

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 from pydicom.uid import (
     CTImageStorage,
@@ -13,16 +15,16 @@ from pynetdicom.presentation import PresentationContext, build_context, negotiat
 from dicom_node.contexts import REFUSED_TRANSFER_SYNTAXES, VERIFICATION, accepted_contexts
 
 
-def propose(*contexts: tuple[str, list[str]]) -> list[PresentationContext]:
+def propose(*contexts: tuple[str, Sequence[str]]) -> list[PresentationContext]:
     proposed = []
     for number, (abstract_syntax, syntaxes) in enumerate(contexts):
-        context = build_context(abstract_syntax, syntaxes)
+        context = build_context(abstract_syntax, list(syntaxes))
         context.context_id = 2 * number + 1
         proposed.append(context)
     return proposed
 
 
-def negotiated(*contexts: tuple[str, list[str]]) -> list[tuple[int, str]]:
+def negotiated(*contexts: tuple[str, Sequence[str]]) -> list[tuple[int, str]]:
     """(result, transfer syntax) of each proposed context, as pynetdicom would answer."""
     proposed = propose(*contexts)
     answers, _ = negotiate_as_acceptor(proposed, accepted_contexts(proposed))

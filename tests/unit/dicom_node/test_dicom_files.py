@@ -38,7 +38,11 @@ def unfinished(store: ObjectStore, name: str) -> Path:
 
 
 def test_a_file_is_preamble_meta_and_the_peers_bytes(store: ObjectStore) -> None:
-    parts = [b"one", memoryview(bytearray(b"two")), memoryview(b"three")[:2]]
+    parts: list[bytes | memoryview] = [
+        b"one",
+        memoryview(bytearray(b"two")),
+        memoryview(b"three")[:2],
+    ]
     file = store.write(parts, meta())
     assert store.path(file.name).read_bytes() == PREFIX + meta() + b"onetwoth"
     assert file.size == store.path(file.name).stat().st_size

@@ -3,6 +3,7 @@ import struct
 from datetime import date
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_what_identifies_an_object_must_be_there(keyword: str) -> None:
         keyword, keyword.replace("InstanceUID", " Instance UID")
     )
     with pytest.raises(CannotUnderstand, match=f"{name} is missing"):
-        header_of_bytes(encoded(ct_dataset(**{keyword: None})))
+        header_of_bytes(encoded(ct_dataset(**dict[str, Any]({keyword: None}))))
 
 
 @pytest.mark.parametrize("uid", ["1.2.a", "1..2", ".1", "1.2.", "../../etc", "1." * 32 + "1"])
@@ -222,6 +223,12 @@ def test_a_patient_id_shows_in_no_representation_and_no_log(
         header = header_of_bytes(encoded(ct_dataset(patient_id="SECRET\\42", PatientSex="MALE!")))
     assert "SECRET" not in repr(header)
     assert "SECRET" not in caplog.text
+
+
+def test_sequences_nested_without_end_are_refused() -> None:
+    opened = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    with pytest.raises(CannotUnderstand, match="cannot be parsed"):
+        header_of_bytes(opened * 20_000)
 
 
 def test_an_unknown_transfer_syntax_is_taken_as_explicit_little_endian() -> None:

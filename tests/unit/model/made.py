@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from model import checkpoint
 from model.dataset import Dataset
@@ -14,20 +15,20 @@ TINY = MSNetConfig(widths=(4, 8, 16), depths=(1, 1, 1), embedding_dim=64)
 SIZE = 16
 
 
-def network(config: MSNetConfig = TINY, seed: int = 1) -> MSNet:
+def network(seed: int = 1) -> MSNet:
     """A network whose norms have seen data, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = MSNet(config)
+        made = MSNet(TINY)
         for _ in range(20):
             made(torch.rand(8, 1, SIZE, SIZE))
     return made.eval()
 
 
-def info(config: MSNetConfig = TINY) -> checkpoint.CheckpointInfo:
+def info(side: int = SIZE) -> checkpoint.CheckpointInfo:
     return checkpoint.CheckpointInfo(
-        network=config,
-        preprocess=PreprocessConfig(size=SIZE),
+        network=TINY,
+        preprocess=PreprocessConfig(size=side),
         label_names=("dark", "bright"),
         data_statement="drawn numbers",
         metrics={"tumour_macro_map": 0.5},
@@ -35,19 +36,19 @@ def info(config: MSNetConfig = TINY) -> checkpoint.CheckpointInfo:
     )
 
 
-def saved(folder: Path, made: MSNet) -> Path:
+def saved(folder: Path, made: MSNet, side: int = SIZE) -> Path:
     weights = {n: t.numpy() for n, t in made.state_dict().items() if t.is_floating_point()}
-    return checkpoint.save(folder, weights, info(made.config))
+    return checkpoint.save(folder, weights, info(side))
 
 
-def slices(count: int, seed: int = 1) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    drawn = np.random.default_rng(seed).random((count, SIZE, SIZE))
+def slices(count: int, seed: int = 1, side: int = SIZE) -> NDArray[np.float32]:
+    drawn = np.random.default_rng(seed).random((count, side, side))
     return drawn.astype(np.float32)
 
 
-def dataset(count: int, seed: int = 1) -> Dataset:
-    """Half of the slices hold a blob at the left, half at the right; noise everywhere."""
-    images = slices(count, seed) * 0.5
+def dataset(count: int, seed: int = 1, side: int = SIZE) -> Dataset:
+    """Half of the slices hold a dim blob at the left, half a bright one at the right; all noise."""
+    images = slices(count, seed, side) * 0.5
     labels = np.arange(count, dtype=np.int64) % 2
     for image, label in zip(images, labels, strict=True):
         image[4:12, 2 + 7 * label : 7 + 7 * label] += 0.3 + 0.2 * label
@@ -56,5 +57,5 @@ def dataset(count: int, seed: int = 1) -> Dataset:
         labels=labels,
         groups=np.arange(count, dtype=np.int64) // 4,
         label_names=("dark", "bright"),
-        preprocess=PreprocessConfig(size=SIZE),
+        preprocess=PreprocessConfig(size=side),
     )

@@ -1,5 +1,6 @@
 """Checkpoints: what goes in comes out, and nothing else passes for one."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -35,6 +36,16 @@ def test_the_same_content_has_the_same_name(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "a").iterdir()] == [first.name]
 
 
+def test_figures_can_be_added_and_change_the_name(tmp_path: Path) -> None:
+    path = saved(tmp_path, network())
+
+    annotated = checkpoint.annotate(path, {"chance": 0.36})
+
+    assert annotated != path
+    assert checkpoint.load(annotated).info.metrics == {"tumour_macro_map": 0.5, "chance": 0.36}
+    assert checkpoint.load(path).info == info()
+
+
 @pytest.mark.parametrize("at", [20, -1])
 def test_one_changed_byte_is_noticed(tmp_path: Path, at: int) -> None:
     path = saved(tmp_path, network())
@@ -57,8 +68,6 @@ def test_a_missing_file_and_a_wrong_name_are_told_apart(tmp_path: Path) -> None:
 
 def renamed(path: Path, content: bytes) -> Path:
     """Give content the name that its hash asks for."""
-    import hashlib
-
     made = path.with_name(f"msnet-{hashlib.sha256(content).hexdigest()[:12]}.safetensors")
     made.write_bytes(content)
     return made

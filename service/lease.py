@@ -1,0 +1,72 @@
+"""A worker's hold on one batch of jobs: claimed together, renewed by a thread, let go at the end.
+
+Each batch has an owner of its own, so that nothing a worker has given up on is renewed by mistake.
+"""
+
+import logging
+import threading
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from service import queue
+
+_LOG = logging.getLogger("precuneus.worker")
+
+
+class BatchLease:
+    """Use as a context manager around a batch.
+
+    When the database fails, the jobs are given back as if untried: the batch was not at fault. When
+    anything else ends the batch, the lease runs out and the attempt counts against its jobs.
+    """
+
+    def __init__(self, engine: Engine, lease_s: float) -> None:
+        self.owner = uuid4()
+        self._engine = engine
+        self._lease_s = lease_s
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def claim(self, count: int) -> list[queue.Job]:
+        """Take up to `count` jobs and begin to renew their lease."""
+        with self._engine.begin() as connection:
+            jobs = queue.claim(connection, self.owner, count, self._lease_s)
+        if jobs:
+            self._thread.start()
+        return jobs
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if isinstance(error, SQLAlchemyError):
+            self._release()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._lease_s / 3):
+            try:
+                with self._engine.begin() as connection:
+                    queue.renew(connection, self.owner, self._lease_s)
+            except SQLAlchemyError as error:
+                fields = {"action": "renew", "error": type(error).__name__}
+                _LOG.warning("lease not renewed", extra=fields)
+
+    def _release(self) -> None:
+        try:
+            with self._engine.begin() as connection:
+                queue.release(connection, self.owner)
+        except SQLAlchemyError as error:
+            fields = {"action": "release", "error": type(error).__name__}
+            _LOG.warning("lease left to run out", extra=fields)
