@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine, select, union_all
 
-from dicom_node.errors import CannotUnderstand, DatasetMismatch
+from dicom_node.errors import CannotUnderstand, DatasetMismatch, OutOfResources
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Receiver, Registration
 from service.db.tables import conflict, instance
@@ -103,17 +103,33 @@ def _register_all(
 ) -> RecoveryReport:
     for name in names:
         try:
-            registration, _ = receiver.register_stored(name)
-        except (CannotUnderstand, DatasetMismatch) as error:
-            store.quarantine(name, str(error))
-            _LOG.warning("set aside", extra={"action": "quarantined", "reason": str(error)})
-            report = replace(report, unreadable=report.unreadable + 1)
+            registration = _register_one(name, store, receiver)
+        except (FileNotFoundError, OutOfResources):
+            if store.path(name).exists():
+                raise
+            # A living node found it to be a duplicate, and removed it, meanwhile.
             continue
-        if registration is Registration.DUPLICATE:
-            store.quarantine(name, "the same object is stored under another name")
-            report = replace(report, duplicates=report.duplicates + 1)
-        elif registration is Registration.CONFLICT:
-            report = replace(report, conflicts=report.conflicts + 1)
-        else:
-            report = replace(report, registered=report.registered + 1)
+        counter = _COUNTERS[registration]
+        report = replace(report, **{counter: getattr(report, counter) + 1})
     return report
+
+
+_COUNTERS = {
+    Registration.STORED: "registered",
+    Registration.CONFLICT: "conflicts",
+    Registration.DUPLICATE: "duplicates",
+    None: "unreadable",
+}
+
+
+def _register_one(name: str, store: ObjectStore, receiver: Receiver) -> Registration | None:
+    """Register a file again, or set it aside: as a duplicate, or (None) as unreadable."""
+    try:
+        registration, _ = receiver.register_stored(name)
+    except (CannotUnderstand, DatasetMismatch) as error:
+        store.quarantine(name, str(error))
+        _LOG.warning("set aside", extra={"action": "quarantined", "reason": str(error)})
+        return None
+    if registration is Registration.DUPLICATE:
+        store.quarantine(name, "the same object is stored under another name")
+    return registration

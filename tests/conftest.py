@@ -19,7 +19,7 @@ from service.settings import Settings
 _TEMPLATE = "gallery_template"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _quiet_dicom() -> None:
     configure_pydicom()
     configure_pynetdicom()

@@ -15,9 +15,9 @@ def _keep_all() -> None:
 class Receiver:
     """A running receiver.
 
-    `synced`, `durable` and `registers` say what its answer is worth. `roots` are the processes whose CPU time
-    counts, with all that they start. `stored` counts what it holds, by its own index where it has
-    one; `clear` deletes what it only wrote to a folder.
+    `synced`, `durable` and `registers` say what its answer is worth. `roots` are the processes
+    whose CPU time counts, with all that they start. `stored` counts what it holds, by its own index
+    where it has one; `clear` deletes what it only wrote to a folder.
     """
 
     name: str

@@ -32,6 +32,7 @@ class Gallery:
     modalities: NDArray[np.str_]
     rare: NDArray[np.bool_]
     embeddings: NDArray[np.float64]
+    squares: NDArray[np.float64]
 
     def ask(self, query: Query) -> Answer:
         with self.engine.connect() as connection:
@@ -40,8 +41,8 @@ class Gallery:
     def distances(self, number: int) -> NDArray[np.float64]:
         """From one slice to all, from unit vectors of 4,096 numbers."""
         products = self.embeddings @ self.embeddings[number]
-        squares = np.einsum("ij,ij->i", self.embeddings, self.embeddings)
-        return np.asarray(np.sqrt(np.maximum(squares + squares[number] - 2 * products, 0)))
+        squares = self.squares + self.squares[number] - 2 * products
+        return np.asarray(np.sqrt(np.maximum(squares, 0)))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,7 @@ def gallery(cluster_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             modalities=np.array([m.modality for m in made]),
             rare=np.array(["rare" in m.labels for m in made]),
             embeddings=embeddings,
+            squares=np.einsum("ij,ij->i", embeddings, embeddings),
         )
         engine.dispose()
 
