@@ -3,11 +3,12 @@
 Called by the DICOM node and by imports before anything is acknowledged. No torch here.
 """
 
-from sqlalchemy import Connection, Engine, Select, exists, insert, literal, select
+from sqlalchemy import Connection, Engine, Select, exists, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.errors import OutOfResources
+from dicom_node.files import ObjectStore
 from dicom_node.header import Header
 from dicom_node.receive import ReceivedObject, Registration
 from service.db.tables import conflict, embedding_job, instance, series, study
@@ -17,9 +18,10 @@ from service.patients import PatientKeyer
 class GalleryRegistrar:
     """The callback that the node and imports register with; safe to call from many threads."""
 
-    def __init__(self, engine: Engine, keyer: PatientKeyer) -> None:
+    def __init__(self, engine: Engine, keyer: PatientKeyer, store: ObjectStore) -> None:
         self._engine = engine
         self._keyer = keyer
+        self._store = store
 
     def __call__(self, received: ReceivedObject) -> Registration:
         """Write study, series, instance and embedding job, and commit.
@@ -38,7 +40,7 @@ class GalleryRegistrar:
             raise _unavailable(error) from None
         with connection:
             try:
-                registration = register(connection, received, self._keyer)
+                registration = register(connection, received, self._keyer, self._store)
             except SQLAlchemyError as error:
                 raise _unavailable(error) from None
             try:
@@ -55,8 +57,13 @@ def _unavailable(error: SQLAlchemyError, *, outcome_unknown: bool = False) -> Ou
     return OutOfResources(reason, outcome_unknown=outcome_unknown)
 
 
-def register(connection: Connection, received: ReceivedObject, keyer: PatientKeyer) -> Registration:
-    """Write the rows of one object in the caller's transaction."""
+def register(
+    connection: Connection, received: ReceivedObject, keyer: PatientKeyer, store: ObjectStore
+) -> Registration:
+    """Write the rows of one object in the caller's transaction.
+
+    The same bytes again replace the instance's file where that has been lost: a re-send heals it.
+    """
     header = received.header
     instance_id = _insert_instance(connection, received, keyer)
     if instance_id is not None:
@@ -70,8 +77,19 @@ def register(connection: Connection, received: ReceivedObject, keyer: PatientKey
     if known.file_name == received.file.name:
         return Registration.STORED
     if bytes(known.sha256) == received.file.sha256:
-        return Registration.DUPLICATE
+        if store.path(known.file_name).exists():
+            return Registration.DUPLICATE
+        _replace_file(connection, received, known.instance_id)
+        return Registration.STORED
     return _insert_conflict(connection, received, known.instance_id)
+
+
+def _replace_file(connection: Connection, received: ReceivedObject, instance_id: int) -> None:
+    connection.execute(
+        update(instance)
+        .where(instance.c.instance_id == instance_id)
+        .values(file_name=received.file.name, file_size=received.file.size)
+    )
 
 
 def _insert_instance(

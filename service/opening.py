@@ -74,5 +74,6 @@ def secret_file(settings: Settings) -> Path:
 
 def receiver(settings: Settings, engine: Engine) -> Receiver:
     """What stores and registers objects, for the node and for imports alike."""
-    registrar = GalleryRegistrar(engine, patient_keyer(settings, engine))
-    return Receiver(object_store(settings), registrar)
+    store = object_store(settings)
+    registrar = GalleryRegistrar(engine, patient_keyer(settings, engine), store)
+    return Receiver(store, registrar)

@@ -146,6 +146,20 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(used: Cluster, query: Query
         assert query(used, "SELECT answer FROM kept") == [(42,)]
 
 
+def test_a_port_that_is_taken_in_the_last_moment_is_replaced(
+    used: Cluster, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = used.dsn()
+    port = int(psycopg2.extensions.parse_dsn(before)["port"])
+    used.stop()
+    # As if the listener had come after the look at the port and before the server.
+    monkeypatch.setattr("service.postgres.server._is_free", lambda port: True)
+    with closing(socket.create_server(("127.0.0.1", port))):
+        used.ensure_running()
+        assert used.dsn() != before
+        assert query(used, "SELECT answer FROM kept") == [(42,)]
+
+
 def test_a_crashed_cluster_starts_for_its_next_user(used: Cluster, query: Query) -> None:
     kill_all(used)
     with used.running():
