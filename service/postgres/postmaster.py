@@ -114,15 +114,15 @@ def _wait_for_end(processes: list[psutil.Process], data: Path, timeout_s: float)
 def _is_postgres(process: psutil.Process, data: Path) -> bool:
     try:
         return process.name() == "postgres" and _works_in(process, data)
-    except psutil.Error:
+    except (psutil.Error, FileNotFoundError):
         return False
 
 
 def _works_in(process: psutil.Process, data: Path) -> bool:
-    """Whether a process lives and has `data` as working directory; a zombie has none."""
+    """Whether a process lives and has `data` as working directory; a dying one has none."""
     try:
         return process.is_running() and Path(process.cwd()) == data
-    except psutil.Error:
+    except (psutil.Error, FileNotFoundError):
         # Ended meanwhile, or another user's, whose folder we may not know: not our server.
         return False
 

@@ -58,9 +58,10 @@ def require_key(engine: Engine, http: HttpSettings) -> None:
         if http.api_key_file is not None:
             try:
                 key = http.api_key_file.read_text().strip()
-            except OSError as error:
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is not text"
                 raise ConfigurationError(
-                    f"The API key file {http.api_key_file} cannot be read: {error.strerror}."
+                    f"The API key file {http.api_key_file} cannot be read: {reason}."
                 ) from None
             accept_key(connection, "secret", key)
         if not is_loopback(http.host) and not any_valid(connection):

@@ -28,26 +28,31 @@ backoff = Backoff(first_s=0.05, limit_s=0.2)
 sys.exit(Supervisor(children, backoff=backoff, drain_s=drain_s).run())
 """
 
-POLITE = """
-import os, signal, sys, time
+SAY = """
+import os, signal, subprocess, sys, time
+def say(*words):
+    # In one write, for all children share the pipe.
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+"""
+
+POLITE = f"""{SAY}
 from service.child import follow_parent
 def drain(number, frame):
-    print(os.environ["CHILD"], "drained", number, flush=True)
+    say(os.environ["CHILD"], "drained", number)
     sys.exit(0)
 signal.signal(signal.SIGTERM, drain)
 signal.signal(signal.SIGINT, drain)
 follow_parent()
-print(os.environ["CHILD"], "up", os.getpid(), flush=True)
+say(os.environ["CHILD"], "up", os.getpid())
 while True:
     time.sleep(0.05)
 """
 
-STUBBORN = """
-import os, signal, subprocess, sys, time
+STUBBORN = f"""{SAY}
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-print("helper", "up", helper.pid, flush=True)
-print(os.environ["CHILD"], "up", os.getpid(), flush=True)
+say("helper", "up", helper.pid)
+say(os.environ["CHILD"], "up", os.getpid())
 while True:
     time.sleep(60)
 """

@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 from service.patients import PatientKeyer
 
 # What a header can hold: texts that UTF-8 carries. Few letters, so that equal ones turn up.
-TEXTS = st.text("aA1\\^ ", max_size=3) | st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
+TEXTS = st.text("aA1\\^ ", max_size=3) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=9
+)
 UIDS = st.sampled_from(["1.2", "1.3", "1.2.3"])
 PATIENTS = st.tuples(TEXTS, TEXTS, UIDS)
 KEYER = PatientKeyer(b"a secret of the tests")

@@ -26,7 +26,7 @@ def made_encoder(number: int = 1, dimension: int = DIMENSION) -> EncoderDescript
 
 def unit(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """Rows of unit length, float32."""
-    return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)
+    return np.asarray(values / np.linalg.norm(values, axis=-1, keepdims=True), np.float32)
 
 
 def tiny_checkpoint(folder: Path) -> Path:

@@ -55,7 +55,7 @@ def waiting_instances(count: int) -> list[MadeInstance]:
 def fill(
     engine: Engine, instances: Sequence[MadeInstance], encoder: ActiveEncoder | None = None
 ) -> dict[str, int]:
-    """Write rows of studies, series, instances, jobs and embeddings; the new instance_ids by UID."""
+    """Write studies, series, instances, jobs and embeddings; the new instance_ids by UID."""
     with engine.begin() as connection:
         ids = _write_instances(connection, instances)
         waiting = [{"instance_id": ids[i.sop_instance_uid]} for i in instances if _waits(i)]

@@ -166,9 +166,9 @@ def test_a_crashed_cluster_starts_for_its_next_user(used: Cluster, query: Query)
         assert query(used, "SELECT answer FROM kept") == [(42,)]
 
 
-def test_stop_ends_the_server_while_others_use_it(used: Cluster) -> None:
+def test_stop_ends_the_server_while_others_use_it(used: Cluster, eventually: Eventually) -> None:
     main = postmaster_of(used)
     processes = [main, *main.children(recursive=True)]
     used.stop()
     assert not used.is_running()
-    assert all(map(is_dead, processes))
+    assert eventually(lambda: all(map(is_dead, processes)))

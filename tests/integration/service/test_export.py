@@ -70,7 +70,9 @@ def test_blocks_are_put_together_without_a_seam(
     assert export_gallery(engine, file, lambda done, all_: told.append((done, all_))) == 2 * count
     assert told == [(export._BLOCK, 2 * count), (2 * count, 2 * count)]
     with np.load(file, allow_pickle=False) as archive:
-        assert archive["sop_instance_uid"].tolist() == [m.sop_instance_uid for m in made for _ in "12"]
+        assert archive["sop_instance_uid"].tolist() == [
+            m.sop_instance_uid for m in made for _ in "12"
+        ]
         last = made[-1].coordinates
         assert last is not None
         expected = last @ made_encoder().basis.T

@@ -87,9 +87,7 @@ def test_the_key_of_a_secret_is_taken_over_once(engine: Engine, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"x" * 23, b"\xff\xfe" * 20])
-def test_a_secret_that_is_no_key_is_refused(
-    engine: Engine, tmp_path: Path, content: bytes
-) -> None:
+def test_a_secret_that_is_no_key_is_refused(engine: Engine, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "api_key"
     file.write_bytes(content)
     with pytest.raises(ConfigurationError, match="key"):

@@ -54,7 +54,10 @@ def copies(engine: Engine) -> dict[str, list[str]]:
         return {
             row.sop_instance_uid: row.labels
             for row in connection.execute(
-                text("SELECT sop_instance_uid, labels FROM embedding JOIN instance USING (instance_id)")
+                text(
+                    "SELECT sop_instance_uid, labels"
+                    " FROM embedding JOIN instance USING (instance_id)"
+                )
             )
         }
 
@@ -100,7 +103,11 @@ def test_what_a_source_said_before_is_replaced(engine: Engine, ids: dict[str, in
         "2.1": ("bleed",),
     }
     record(engine, of_study("1.2.826.1.1", "none", "board"))
-    assert copies(engine) == {"1.1": ["bleed", "meningioma", "none"], "1.2": ["none"], "2.1": ["bleed"]}
+    assert copies(engine) == {
+        "1.1": ["bleed", "meningioma", "none"],
+        "1.2": ["none"],
+        "2.1": ["bleed"],
+    }
 
 
 def test_the_same_line_twice_is_one_label(engine: Engine, ids: dict[str, int]) -> None:
@@ -136,7 +143,10 @@ def test_a_failed_import_of_labels_changes_nothing(engine: Engine, ids: dict[str
 
 
 def write_labelled(
-    connection: Connection, encoder: ActiveEncoder, made: Sequence[MadeInstance], ids: dict[str, int]
+    connection: Connection,
+    encoder: ActiveEncoder,
+    made: Sequence[MadeInstance],
+    ids: dict[str, int],
 ) -> None:
     """What the worker does in its transaction: hold off imports, look, and copy."""
     hold_labels(connection)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model.checkpoint import load
@@ -42,8 +43,20 @@ def test_encoder_raw_pixels_and_chance_go_through_the_same_scores(embedder: Embe
             "raw_pixels_all_query_map": raw.query_map,
             "raw_pixels_all_macro_p10": raw.macro_precision_at[10],
             "chance_all_macro_map": 0.5,
+            "chance_all_query_map": 0.5,
         }
     )
+
+
+def test_chance_follows_the_shares_of_gallery_and_queries(embedder: Embedder) -> None:
+    gallery, queries = dataset(8, side=32), dataset(4, seed=2, side=32)
+    gallery = replace(gallery, labels=np.array([0] * 6 + [1] * 2))
+    queries = replace(queries, labels=np.array([0, 0, 0, 1]))
+
+    figures = measure(embedder, queries, gallery, {"all": ("dark", "bright")})
+
+    assert figures["chance_all_macro_map"] == pytest.approx(0.5)
+    assert figures["chance_all_query_map"] == pytest.approx((3 * 0.75 + 0.25) / 4)
 
 
 def test_slices_prepared_otherwise_are_refused(embedder: Embedder) -> None:

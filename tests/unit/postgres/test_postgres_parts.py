@@ -68,8 +68,13 @@ def test_only_the_last_of_those_who_share_a_lock_is_the_last(tmp_path: Path) -> 
 def test_programs_do_not_inherit_a_lock(tmp_path: Path) -> None:
     one = SharedLock(tmp_path / "lock")
     child = subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
+        [sys.executable, "-c", "print('up', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        close_fds=False,
     )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"up\n"
     one.close()
     two = SharedLock(tmp_path / "lock")
     assert two.is_last()

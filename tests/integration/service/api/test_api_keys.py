@@ -1,0 +1,93 @@
+from collections.abc import Callable
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from service import keys
+from service.encoders import ActiveEncoder
+from tests.support.serving import problem_of
+
+Serve = Callable[..., httpx.Client]
+
+CLOSED = [
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/v1/instances/1.2",
+    "/v1/instances/1.2/similar",
+    "/v1/instances/1.2/embedding",
+    "/v1/instances/1.2/preview",
+    "/v1/instances/1.2/similar?k=0",
+    "/v1/instances/no-uid",
+]
+
+
+@pytest.fixture
+def key(engine: Engine, encoder: ActiveEncoder) -> str:
+    """A valid API key."""
+    with engine.begin() as connection:
+        return keys.create_key(connection, "viewer")
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def test_without_a_key_only_livez_answers(serve: Serve, key: str) -> None:
+    client = serve(demands_key=True)
+    assert client.get("/livez").status_code == 200
+    for path in CLOSED:
+        response = client.get(path)
+        assert "API key" in problem_of(response, 401), path
+        assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_every_route_is_in_that_list(serve: Serve, key: str) -> None:
+    schema = serve(demands_key=True).get("/openapi.json", headers=bearer(key)).json()
+    paths = {path.replace("{sop_instance_uid}", "1.2") for path in schema["paths"]}
+    assert paths - {"/livez"} <= set(CLOSED)
+
+
+def test_with_a_key_all_of_it_answers(serve: Serve, key: str) -> None:
+    client = serve(demands_key=True)
+    statuses = [client.get(path, headers=bearer(key)).status_code for path in CLOSED]
+    assert statuses == [200, 200, 200, 404, 404, 404, 404, 422, 422]
+    assert client.get("/readyz", headers={"Authorization": f"bearer   {key}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer\t{key}",
+        "Basic {key}",
+        "{key}",
+        "Bearer {key}x",
+        "Bearer x{key}",
+        "Bearer ä",
+    ],
+)
+def test_what_is_no_valid_key_is_refused(serve: Serve, key: str, header: str) -> None:
+    value = header.format(key=key).encode("latin-1")
+    response = serve(demands_key=True).get("/readyz", headers={"Authorization": value})
+    detail = problem_of(response, 401)
+    assert key not in detail
+
+
+def test_a_key_in_the_url_does_not_count(serve: Serve, key: str) -> None:
+    client = serve(demands_key=True)
+    problem_of(client.get("/readyz", params={"key": key, "authorization": f"Bearer {key}"}), 401)
+
+
+def test_a_revoked_key_is_refused_at_once(engine: Engine, serve: Serve, key: str) -> None:
+    client = serve(demands_key=True)
+    assert client.get("/readyz", headers=bearer(key)).status_code == 200
+    with engine.begin() as connection:
+        keys.revoke_key(connection, keys.list_keys(connection)[0].api_key_id)
+    problem_of(client.get("/readyz", headers=bearer(key)), 401)
+
+
+def test_on_loopback_no_key_is_asked_for(serve: Serve, encoder: ActiveEncoder) -> None:
+    assert serve().get("/readyz").status_code == 200
