@@ -69,7 +69,9 @@ def prepare_frames(task: Task, config: PreprocessConfig) -> NDArray[np.float32] 
 def render_frame(path: Path, number: int) -> NDArray[np.uint8] | Refusal:
     """Frame `number` (1-based) as shown on a screen, (H, W) (runs in a decoding process)."""
     try:
-        return render(next(iter(iter_frames(path, number - 1, number))))
+        for frame in iter_frames(path, number - 1, number):
+            return render(frame)
+        return Refusal("failed", f"it has no frame {number}")
     except (PixelsUnsupported, PixelsFailed, MemoryError) as error:
         return _refusal(error)
 

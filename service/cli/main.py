@@ -1,5 +1,6 @@
 """The command `precuneus` and how its errors end: 1 for a failure, 2 for wrong usage."""
 
+import signal
 import sys
 
 import typer
@@ -32,6 +33,8 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Run the command and turn an error into a sentence and an exit code."""
+    # Python's default would skip the clean-up, and leave the embedded database running.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     try:
         build_app()()
     except ServiceError as error:

@@ -13,7 +13,9 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import psycopg2
 from numpy.typing import NDArray
+from sqlalchemy.exc import OperationalError
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _TRAILER = struct.pack("!h", -1)
@@ -34,18 +36,26 @@ class EmbeddingRow:
 
 
 def copy_embeddings(cursor: Any, table: str, rows: Iterable[EmbeddingRow]) -> None:
-    """Write `rows` into `table` (a trusted name) by one binary COPY on a psycopg2 cursor."""
+    """Write `rows` into `table` (a trusted name) by one binary COPY on a psycopg2 cursor.
+
+    Raises:
+        OperationalError: SQLAlchemy's, as for any other statement: the server is gone or full.
+        psycopg2.Error: a row does not fit the table.
+    """
     data = BytesIO()
     data.write(_SIGNATURE)
     for row in rows:
         data.write(_encode_row(row))
     data.write(_TRAILER)
     data.seek(0)
-    cursor.copy_expert(
+    statement = (
         f"COPY {table} (encoder_id, instance_id, frame, patient_key, modality, labels, coordinates)"
-        " FROM STDIN (FORMAT binary)",
-        data,
+        " FROM STDIN (FORMAT binary)"
     )
+    try:
+        cursor.copy_expert(statement, data)
+    except psycopg2.OperationalError as error:
+        raise OperationalError(statement, None, error) from None
 
 
 def _encode_row(row: EmbeddingRow) -> bytes:

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_node.scu import echo
-from tests.support.service import AE_TITLE, free_port
+from tests.support.service import AE_TITLE, echoes, free_port
 from tests.support.waiting import PATIENCE_S, eventually
 
 SUCCESS = 0x0000
@@ -123,7 +122,7 @@ def storescp(folder: Path) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        eventually(lambda: echo("127.0.0.1", port, AE_TITLE, "TEST").succeeded, "storescp listens")
+        eventually(lambda: echoes(port), "storescp listens")
         yield port
     finally:
         process.terminate()

@@ -30,10 +30,20 @@ _PORTS = range(12000, 20000)
 def free_port() -> int:
     """A port of loopback that nothing listens on."""
     for port in random.sample(_PORTS, 100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
+        if not listens(port):
+            return port
     raise AssertionError("no free port among a hundred")
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections on a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def echoes(port: int) -> bool:
+    """Whether a DICOM node answers; pynetdicom leaves a socket behind where nobody listens."""
+    return listens(port) and echo("127.0.0.1", port, AE_TITLE, "TEST").succeeded
 
 
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -109,7 +119,7 @@ class Service:
             ready = self.http.get("/readyz").status_code != httpx.codes.SERVICE_UNAVAILABLE
         except httpx.TransportError:
             return False
-        return ready and echo("127.0.0.1", self.dicom_port, AE_TITLE, "TEST").succeeded
+        return ready and echoes(self.dicom_port)
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
@@ -171,9 +181,10 @@ class Service:
         )
 
     def records(self, action: str) -> list[dict[str, Any]]:
-        """The log's records of one action, oldest first; every line must be JSON."""
+        """The log's records of one action, oldest first; codecs may write lines of their own."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
-        return [record for record in map(json.loads, lines) if record.get("action") == action]
+        records = [json.loads(line) for line in lines if line.startswith("{")]
+        return [record for record in records if record.get("action") == action]
 
     def child(self, name: str) -> psutil.Process | None:
         """The node, worker or api that lives now."""

@@ -20,7 +20,7 @@ PATIENTS, SLICES_EACH = 150, 20
 K = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gallery:
     """A gallery of 3,000 slices, and the same as arrays."""
 

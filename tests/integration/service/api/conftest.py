@@ -29,7 +29,7 @@ PENDING, UNSUPPORTED, FAILED, MULTI_FRAME = "9.1", "9.2", "9.3", "9.4"
 LABELLED = "8.1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Filled:
     """A gallery; `stored` is the UID of a CT slice with a file, `pixels` what it shows."""
 

@@ -117,12 +117,13 @@ def test_bytes_that_no_client_library_sends(filled: Filled, request_line: bytes)
 
 NUMBERS = st.integers().map(str) | st.text(max_size=5)
 NAMES = st.sampled_from(["k", "frame", "same_patient", "modality", "label", "exact"])
+RAW_UIDS = st.binary(max_size=70).map(lambda raw: quote_from_bytes(raw, safe=""))
 PARAMETERS = st.lists(st.tuples(NAMES, NUMBERS | st.binary(max_size=9).map(repr)), max_size=4)
 
 
 @settings(deadline=None, max_examples=200)
 @given(
-    uid=st.sampled_from(["8.1", "9.1", "9.2", "9.4"]) | st.binary(max_size=70).map(quote_from_bytes),
+    uid=st.sampled_from(["8.1", "9.1", "9.2", "9.4"]) | RAW_UIDS,
     route=st.sampled_from(ROUTES[:3]),
     parameters=PARAMETERS,
 )
@@ -133,6 +134,7 @@ def test_no_request_is_an_internal_error(
         f"{name}={quote(value, safe='', errors='surrogatepass')}" for name, value in parameters
     )
     response = filled.client.get(f"/v1/instances/{uid}{route}?{encoded}")
-    assert response.status_code in (200, 404, 409, 422)
-    if response.status_code != 200:
+    # A path that ends in a slash is sent to the one without.
+    assert response.status_code in (200, 307, 404, 409, 422)
+    if response.status_code >= 400:
         problem_of(response, response.status_code)
