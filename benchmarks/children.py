@@ -98,15 +98,14 @@ def free_port() -> int:
         return port
 
 
-def cpu_seconds(roots: Iterable[int]) -> float:
-    """CPU time that processes and all their descendants, ended ones too, have used so far."""
+def cpu_seconds(root: int) -> float:
+    """CPU time that a process and all its descendants, ended ones too, have used so far."""
     total = 0.0
-    for root in roots:
-        process = psutil.Process(root)
-        for member in (process, *process.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                times = member.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
+    process = psutil.Process(root)
+    for member in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = member.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
     return total
 
 

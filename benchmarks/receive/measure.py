@@ -40,15 +40,29 @@ STARTS: tuple[Start, ...] = (
 
 @dataclass
 class Measured:
-    """One receiver's samples by number of associations: instances/s, and CPU ms per instance."""
+    """One receiver's samples by number of associations: instances/s, and CPU ms per instance.
+
+    `parts_ms` has the CPU of each of its programs.
+    """
 
     receiver: Receiver
     rates: dict[int, list[float]] = field(default_factory=dict)
     cpu_ms: dict[int, list[float]] = field(default_factory=dict)
+    parts_ms: dict[str, dict[int, list[float]]] = field(default_factory=dict)
 
-    def add(self, associations: int, rate: float, cpu_ms: float) -> None:
-        self.rates.setdefault(associations, []).append(rate)
-        self.cpu_ms.setdefault(associations, []).append(cpu_ms)
+    def add(self, associations: int, pushed: "Pushed") -> None:
+        self.rates.setdefault(associations, []).append(pushed.rate)
+        self.cpu_ms.setdefault(associations, []).append(sum(pushed.cpu_ms.values()))
+        for part, cpu_ms in pushed.cpu_ms.items():
+            self.parts_ms.setdefault(part, {}).setdefault(associations, []).append(cpu_ms)
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """One push: instances/s, and CPU ms per instance by part of the receiver."""
+
+    rate: float
+    cpu_ms: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -122,25 +136,29 @@ def _repeat(plan: Plan, measured: Sequence[Measured], files: ObjectFiles) -> dic
             for one in order:
                 what = f"{one.receiver.name}, {associations} association(s)"
                 plan.progress(what, done, steps)
-                one.add(associations, *_push(one.receiver, shares))
+                one.add(associations, _push(one.receiver, shares))
                 done += 1
             disk[associations].append(sync_rate(scratch, content, associations, len(files.paths)))
     plan.progress("received", steps, steps)
     return disk
 
 
-def _push(receiver: Receiver, shares: Sequence[Sequence[Path]]) -> tuple[float, float]:
-    """Instances per second, and the receiver's CPU milliseconds per instance."""
+def _push(receiver: Receiver, shares: Sequence[Sequence[Path]]) -> Pushed:
+    """Send everything once, and make sure that it arrived."""
     count = sum(len(share) for share in shares)
     # What earlier pushes left unsynced would be written at this one's expense.
     os.sync()
-    before, cpu_before = receiver.stored(), cpu_seconds(receiver.roots)
+    stored = receiver.stored()
+    before = {part: cpu_seconds(root) for part, root in receiver.roots.items()}
     seconds = push(receiver, shares)
-    await_reaped(receiver.roots)
-    cpu = cpu_seconds(receiver.roots) - cpu_before
-    _require_stored(receiver, before + count)
+    await_reaped(receiver.roots.values())
+    cpu_ms = {
+        part: 1000 * (cpu_seconds(root) - before[part]) / count
+        for part, root in receiver.roots.items()
+    }
+    _require_stored(receiver, stored + count)
     receiver.clear()
-    return count / seconds, 1000 * cpu / count
+    return Pushed(count / seconds, cpu_ms)
 
 
 def _require_stored(receiver: Receiver, expected: int) -> None:

@@ -33,7 +33,7 @@ def orthanc(folder: Path) -> Iterator[Receiver]:
             synced=True,
             durable="file synced; SQLite in WAL mode, synced at checkpoints",
             registers="SQLite",
-            roots=(process.pid,),
+            roots={"server": process.pid},
             stored=stored,
         )
         process.await_ready(receiver.answers)

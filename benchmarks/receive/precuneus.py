@@ -32,7 +32,7 @@ def precuneus(folder: Path) -> Iterator[Receiver]:
             synced=True,
             durable="file and commit synced before each answer",
             registers="PostgreSQL",
-            roots=(node.pid, installation.postmaster),
+            roots={"node": node.pid, "database": installation.postmaster},
             stored=stored,
         )
         node.await_ready(receiver.answers)

@@ -1,6 +1,6 @@
 """What the measurement needs to know of a running receiver, whichever program it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.children import HOST
@@ -15,9 +15,9 @@ def _keep_all() -> None:
 class Receiver:
     """A running receiver.
 
-    `synced`, `durable` and `registers` say what its answer is worth. `roots` are the processes
-    whose CPU time counts, with all that they start. `stored` counts what it holds, by its own index
-    where it has one; `clear` deletes what it only wrote to a folder.
+    `synced`, `durable` and `registers` say what its answer is worth. `roots` are, by what they do,
+    the processes whose CPU time counts, each with all that it starts. `stored` counts what it
+    holds, by its own index where it has one; `clear` deletes what it only wrote to a folder.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Receiver:
     synced: bool
     durable: str
     registers: str
-    roots: tuple[int, ...]
+    roots: Mapping[str, int]
     stored: Callable[[], int]
     clear: Callable[[], None] = _keep_all
 

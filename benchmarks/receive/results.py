@@ -24,7 +24,10 @@ def results(receiving: Receiving) -> Section:
             "instances_per_push": receiving.instances,
             "disk_files_per_s": receiving.disk,
             "receivers": {
-                one.receiver.name: {"instances_per_s": one.rates, "cpu_ms_per_instance": one.cpu_ms}
+                one.receiver.name: {
+                    "instances_per_s": one.rates,
+                    "cpu_ms_per_instance": one.parts_ms,
+                }
                 for one in receiving.measured
             },
         },
@@ -67,7 +70,8 @@ def _where(one: Measured, receiving: Receiving) -> str:
     whole = 1000 / Spread.of(one.rates[1]).median
     disk = 1000 / Spread.of(receiving.disk[1]).median
     cpu = Spread.of(one.cpu_ms[1]).median
+    parts = ", ".join(f"{part} {Spread.of(ms[1]).median:.1f}" for part, ms in one.parts_ms.items())
     return (
         f"With 1 association an instance takes {whole:.1f} ms at {one.receiver.name}, of which "
-        f"{cpu:.1f} ms is its CPU; the disk alone needs {disk:.1f} ms to take such a file."
+        f"{cpu:.1f} ms is its CPU ({parts}); the disk alone takes such a file in {disk:.1f} ms."
     )

@@ -34,7 +34,7 @@ def storescp(folder: Path, *options: str) -> Iterator[Receiver]:
             synced=False,
             durable="no: never synced",
             registers="no",
-            roots=(process.pid,),
+            roots={"server": process.pid},
             stored=lambda: sum(1 for _ in received.iterdir()),
             clear=clear,
         )

@@ -1,13 +1,16 @@
 """The command `precuneus` and how its errors end: 1 for a failure, 2 for wrong usage."""
 
+import re
 import signal
 import sys
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.errors import DicomError
+from model.errors import ModelError
 from service.cli import api, db, gallery, node, service, worker
 from service.errors import ServiceError
 
@@ -41,13 +44,17 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except ValidationError as error:
         _fail(_settings_fault(error), 2)
+    except SettingsError as error:
+        _fail(_unreadable_setting(error), 2)
     except SQLAlchemyError as error:
         # Its own text may quote values of the statement.
         _fail(f"The database does not answer ({type(error).__name__}). See `precuneus doctor`.", 1)
-    except DicomError as error:
+    except (DicomError, ModelError) as error:
         _fail(str(error), 1)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -63,6 +70,13 @@ def _settings_fault(error: ValidationError) -> str:
         for fault in error.errors(include_input=False)
     ]
     return "a setting is wrong. " + "; ".join(faults)
+
+
+def _unreadable_setting(error: SettingsError) -> str:
+    """Of a whole group given at once, which must be JSON; the library's text names its field."""
+    found = re.search(r'field "(\w+)"', str(error))
+    name = f"PRECUNEUS_{found[1].upper() if found else '…'}"
+    return f"a setting is wrong. {name} is no JSON; set its parts, as {name}__…"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.demo.studies import StudySet, write_studies
+from tests.support.encoders import tiny_checkpoint
 from tests.support.service import Service
 
 PATIENTS, SLICES = 12, 4
@@ -21,15 +22,22 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> StudySet:
     return write_studies(folder, patients=PATIENTS, slices_per_patient=SLICES)
 
 
+@pytest.fixture(scope="session")
+def fast_encoder(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The setting for a small, untrained encoder, where the gallery's quality is not the point."""
+    checkpoint = tiny_checkpoint(tmp_path_factory.mktemp("encoder"))
+    return {"PRECUNEUS_ENCODER__CHECKPOINT": str(checkpoint)}
+
+
 @pytest.fixture
-def make_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Makes services that are not started yet; settings are environment variables."""
+def make_service(tmp_path: Path, fast_encoder: dict[str, str]) -> Iterator[Callable[..., Service]]:
+    """Makes services with a fast encoder, not started yet; settings are environment variables."""
     made: list[Service] = []
 
     def make(**settings: str) -> Service:
         folder = tmp_path / f"service-{len(made)}"
         folder.mkdir()
-        made.append(Service(folder, **settings))
+        made.append(Service(folder, **{**fast_encoder, **settings}))
         return made[-1]
 
     yield make

@@ -58,11 +58,13 @@ def bundled_files() -> Material:
 
 @pytest.fixture(scope="module", params=["bundled_files", "real_files"])
 def story(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    fast_encoder: dict[str, str],
 ) -> Iterator[Story]:
     material: Material = request.getfixturevalue(request.param)
     folder = tmp_path_factory.mktemp(request.param)
-    with running_service(folder) as service:
+    with running_service(folder, **fast_encoder) as service:
         before = {name: service.child(name) for name in _CHILDREN}
         sent = push(material, service.dicom_port, folder / "report")
         with storescp(folder / "storescp") as port:

@@ -1,7 +1,6 @@
 """A PACS that people run, Orthanc, pushes a study by its own means."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pydicom
@@ -53,8 +52,10 @@ def test_studies_in_every_transfer_syntax_arrive_and_are_embedded(
     assert facts["source"] == "ORTHANC"
 
 
-def test_it_hears_of_a_node_that_is_not_ours(orthanc: httpx.Client, tmp_path: Path) -> None:
-    stranger = {"AET": "ARCHIVE", "Host": "127.0.0.1", "Port": 1}
-    stranger |= orthanc.get(f"/modalities/{MODALITY}/configuration").json() | {"AET": "ARCHIVE"}
-    orthanc.put("/modalities/stranger", json=stranger).raise_for_status()
-    assert orthanc.post("/modalities/stranger/echo", json={}).is_error
+def test_a_wrong_title_is_rejected(orthanc: httpx.Client, service: Service) -> None:
+    known = orthanc.get(f"/modalities/{MODALITY}/configuration").json()
+    orthanc.put("/modalities/wrong", json=known | {"AET": "ARCHIVE"}).raise_for_status()
+    assert orthanc.post("/modalities/wrong/echo", json={}).is_error
+    (rejected,) = service.records("association.rejected")
+    assert rejected["calling_ae_title"] == "ORTHANC"
+    assert "ARCHIVE" in rejected["reason"]
