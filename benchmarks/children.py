@@ -1,6 +1,6 @@
 """Processes under measurement: started, watched, and ended with all that they started.
 
-Each runs in a session of its own, so that Ctrl-C reaches only the benchmark, which then ends them.
+Each runs apart from the terminal, so that Ctrl-C reaches only the benchmark, which then ends them.
 """
 
 import os

@@ -48,7 +48,7 @@ def show(console: Console, run: Run) -> None:
 def _table(table: Table) -> RichTable:
     shown = RichTable(title=table.title, title_justify="left")
     for number, column in enumerate(table.columns):
-        shown.add_column(column, justify="right" if number else "left")
+        shown.add_column(column, justify="right" if table.is_numeric(number) else "left")
     for row in table.rows:
         shown.add_row(*row)
     return shown

@@ -53,5 +53,5 @@ def _stamp(run: Run, one: Measured) -> str:
 
 
 def _table(table: Table) -> str:
-    rule = ("---", *("---:" for _ in table.columns[1:]))
+    rule = tuple("---:" if table.is_numeric(n) else "---" for n in range(len(table.columns)))
     return "\n".join(f"| {' | '.join(row)} |" for row in (table.columns, rule, *table.rows))

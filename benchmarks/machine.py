@@ -25,21 +25,26 @@ _QUIET_PERCENT = 20.0
 
 @dataclass(frozen=True)
 class Load:
-    """How busy the machine was with other things: per cent of one core, by program name."""
+    """How busy the machine was with other things: per cent of one core, in all and by program.
+
+    Programs that lived shorter than the sample count only in all.
+    """
 
     average: tuple[float, float, float]
+    percent: float
     others: tuple[tuple[str, float], ...]
 
     @property
     def is_quiet(self) -> bool:
-        """Whether other programs took too little to matter."""
-        return sum(percent for _, percent in self.others) < _QUIET_PERCENT
+        """Whether others took too little to matter."""
+        return self.percent < _QUIET_PERCENT
 
     def text(self) -> str:
         """One phrase for people."""
         average = " ".join(f"{value:.2f}" for value in self.average)
         others = ", ".join(f"{name} {percent:.0f} %" for name, percent in self.others)
-        return f"load average {average}; other programs: {others or 'none worth naming'}"
+        named = f" ({others})" if others else ""
+        return f"load average {average}, others took {self.percent:.0f} % of one core{named}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,9 @@ def measure_load() -> Load:
         for process in psutil.process_iter(["ppid"])
         if process.pid != own and process.info["ppid"] not in (0, _KERNEL)
     }
+    busy_before = _busy_seconds()
     time.sleep(_SAMPLE_S)
+    busy = (_busy_seconds() - busy_before) * 100 / _SAMPLE_S
     percents: defaultdict[str, float] = defaultdict(float)
     for process, seconds in before.items():
         with suppress(psutil.NoSuchProcess):
@@ -105,7 +112,13 @@ def measure_load() -> Load:
             percents[name] += max(0.0, _cpu_seconds(process) - seconds) * 100 / _SAMPLE_S
     busiest = sorted(percents.items(), key=lambda item: -item[1])
     others = tuple((name, round(p, 1)) for name, p in busiest if p >= _NOTICED_PERCENT)
-    return Load(os.getloadavg(), others)
+    return Load(os.getloadavg(), round(busy, 1), others)
+
+
+def _busy_seconds() -> float:
+    """CPU time of everything on the machine since it started."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

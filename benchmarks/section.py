@@ -13,6 +13,10 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def is_numeric(self, column: int) -> bool:
+        """Whether a column holds figures, which align to the right."""
+        return column > 0 and all(row[column][:1].isdigit() for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Section:

@@ -41,6 +41,10 @@ class AssociationFailed(DicomError):
     """A peer could not be reached, or would not associate with us."""
 
 
+class StoredFileUnreadable(DicomError):
+    """A stored object cannot be read just now; the disk, not the object, is at fault."""
+
+
 class PixelsUnsupported(DicomError):
     """The object is not an image, or no decoder for its pixels exists here."""
 

@@ -4,8 +4,10 @@ A file is written as `objects/ab/<hex>.part` and renamed to `.dcm` when it is co
 No file is ever deleted here but one whose writing failed, and one the caller asks to remove.
 """
 
+import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +20,7 @@ from dicom_node.errors import CannotUnderstand, OutOfResources
 from dicom_node.meta import PREFIX, FileMeta, read_meta, stored_transfer_syntax
 
 _CHUNK = 1 << 20
+_log = logging.getLogger("precuneus.node")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class SettleReport:
 class ObjectStore:
     """The objects below one folder; many threads and processes may write at the same time.
 
-    A file is synced, its folder is not (a third of the speed). That is sound here: on ext4 and xfs
+    A file is synced, its folder is not (that would halve the rate). That is sound: on ext4 and xfs
     the sync of a new file makes its directory entry durable in practice, and should a power loss
     take back the rename, the object still lies there, whole, as `.part`, where `settle_unfinished`
     matches it with its row and finishes the rename. POSIX promises neither.
@@ -107,9 +110,9 @@ class ObjectStore:
         """Delete a file that no row refers to; one that is gone already is as good."""
         self.path(name).unlink(missing_ok=True)
 
-    def names(self) -> Iterator[str]:
-        """The names of all complete files, in no order."""
-        return self._files(".dcm")
+    def names(self, bucket: str = "*") -> Iterator[str]:
+        """The names of all complete files, or those of one bucket ("00" to "ff"), in no order."""
+        return self._files(".dcm", bucket)
 
     def describe(self, name: str) -> tuple[StoredFile, str | None]:
         """Size and hash of a complete file, read anew, and the source its file meta names.
@@ -122,10 +125,16 @@ class ObjectStore:
         return StoredFile(name, path.stat().st_size, _hash_of(path)), _source_of(path)
 
     def quarantine(self, name: str, reason: str) -> Path:
-        """Set a file aside, with `reason` in a text file beside it; it is never deleted."""
+        """Set a file aside, with `reason` in a text file beside it; it is never deleted.
+
+        On a full disk it is set aside without its reason, which then stands in the log alone.
+        """
         aside = self._quarantine / Path(name).name
         self.path(name).rename(aside)
-        aside.with_name(f"{aside.name}.reason").write_text(f"{reason}\n", encoding="utf-8")
+        fields = {"action": "file.quarantined", "file": name, "reason": reason}
+        _log.warning("file set aside: %s", reason, extra=fields)
+        with contextlib.suppress(OSError):
+            aside.with_name(f"{aside.name}.reason").write_text(f"{reason}\n", encoding="utf-8")
         return aside
 
     def settle_unfinished(
@@ -146,7 +155,7 @@ class ObjectStore:
             except FileNotFoundError:  # its writer finished meanwhile
                 continue
             with file:
-                if not _lock_now(file):
+                if not _lock_now(file) or not self.path(name).exists():
                     busy.append(name)
                 elif _matches(self.path(name), expected(final)):
                     self.path(name).rename(self.path(final))
@@ -156,11 +165,9 @@ class ObjectStore:
                     quarantined.append(name)
         return SettleReport(tuple(finished), tuple(quarantined), tuple(busy))
 
-    def _files(self, suffix: str) -> Iterator[str]:
-        for bucket in self._objects.iterdir():
-            for path in bucket.iterdir():
-                if path.suffix == suffix:
-                    yield f"{bucket.name}/{path.name}"
+    def _files(self, suffix: str, bucket: str = "*") -> Iterator[str]:
+        for path in self._objects.glob(f"{bucket}/*{suffix}"):
+            yield f"{path.parent.name}/{path.name}"
 
 
 def _sync_folder(folder: Path) -> None:

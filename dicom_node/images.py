@@ -23,7 +23,12 @@ from dicom_node.dataset import (
     open_stored,
     read_elements,
 )
-from dicom_node.errors import CannotUnderstand, PixelsFailed, PixelsUnsupported
+from dicom_node.errors import (
+    CannotUnderstand,
+    PixelsFailed,
+    PixelsUnsupported,
+    StoredFileUnreadable,
+)
 from dicom_node.reasons import scrubbed
 from dicom_node.uids import is_uid, uid_name
 from dicom_node.values import integer_of, text_of
@@ -126,6 +131,7 @@ def open_image(path: Path, limits: PixelLimits) -> Iterator[Image]:
     Raises:
         PixelsUnsupported: it is no image, or one that nothing here can decode.
         PixelsFailed: it is an image, but broken or beyond `limits`.
+        StoredFileUnreadable: its file is gone, or the disk fails.
     """
     try:
         with open_stored(path) as source:
@@ -139,7 +145,10 @@ def open_image(path: Path, limits: PixelLimits) -> Iterator[Image]:
     except CannotUnderstand as error:
         raise PixelsFailed(str(error)) from None
     except OSError as error:
-        raise PixelsFailed(f"the stored file cannot be read ({type(error).__name__})") from None
+        if error.errno is None:  # a codec's way to say that its bytes are broken
+            raise PixelsFailed(f"the pixels cannot be decoded ({type(error).__name__})") from None
+        kind = type(error).__name__
+        raise StoredFileUnreadable(f"the stored file cannot be read ({kind})") from None
 
 
 def _kind_of(dataset: Dataset) -> str:

@@ -8,7 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
-from dicom_node.errors import CannotUnderstand, DatasetMismatch, DicomError, OutOfResources
+from dicom_node.errors import (
+    CannotUnderstand,
+    DatasetMismatch,
+    DicomError,
+    OutOfResources,
+    StoredFileUnreadable,
+)
 from dicom_node.files import ObjectStore, StoredFile
 from dicom_node.header import Header, read_header
 from dicom_node.meta import encode_meta
@@ -107,14 +113,15 @@ class Receiver:
 
         Raises:
             CannotUnderstand: the file holds no object of ours.
-            OutOfResources: the file cannot be read, or the database failed.
+            StoredFileUnreadable: the file cannot be read.
+            OutOfResources: the database failed.
         """
         try:
             file, source = self._store.describe(name)
             header = read_header(self._store.path(name))
         except OSError as error:
             kind = type(error).__name__
-            raise OutOfResources(f"a stored object cannot be read ({kind})") from None
+            raise StoredFileUnreadable(f"the stored file cannot be read ({kind})") from None
         return self._register(ReceivedObject(header, file, source or "unknown")), header
 
 

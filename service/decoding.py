@@ -17,18 +17,19 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.configure import configure_pydicom
-from dicom_node.errors import PixelsFailed, PixelsUnsupported
-from dicom_node.pixels import frame_count, iter_frames, render
+from dicom_node.errors import PixelsFailed, PixelsUnsupported, StoredFileUnreadable
+from dicom_node.pixels import Frame, frame_count, iter_frames, render
 from model.preprocess import PreprocessConfig, prepare
 
 FRAMES_PER_TASK = 64
 _TASKS_AHEAD = 32
+_REFUSED = (PixelsUnsupported, PixelsFailed, StoredFileUnreadable, MemoryError)
 _LOG = logging.getLogger("precuneus.decoding")
 
 
@@ -43,17 +44,22 @@ class Task:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why an object has no embedding: `state` is `unsupported` or `failed`."""
+    """Why an object has no embedding: `state` is `unsupported` or `failed`.
+
+    `blame` says what is at fault: the object itself, perhaps the machine (a decoder that crashed,
+    hung or ran out of memory may have met a busy machine), or surely the disk.
+    """
 
     state: str
     reason: str
+    blame: Literal["object", "perhaps machine", "disk"] = "object"
 
 
 def count_frames(path: Path) -> int | Refusal:
     """How many frames an object has (runs in a decoding process)."""
     try:
         return frame_count(path)
-    except (PixelsUnsupported, PixelsFailed, MemoryError) as error:
+    except _REFUSED as error:
         return _refusal(error)
 
 
@@ -61,9 +67,14 @@ def prepare_frames(task: Task, config: PreprocessConfig) -> NDArray[np.float32] 
     """The encoder's input for a run of frames, (N, S, S) (runs in a decoding process)."""
     try:
         frames = iter_frames(task.path, task.start, task.stop)
-        return np.stack([prepare(f.pixels, modality=f.modality, config=config) for f in frames])
-    except (PixelsUnsupported, PixelsFailed, MemoryError) as error:
+        return np.stack([prepare(f.pixels, modality=_scale_of(f), config=config) for f in frames])
+    except _REFUSED as error:
         return _refusal(error)
+
+
+def _scale_of(frame: Frame) -> str:
+    """The modality to scale as: a CT that is not in HU (a localiser, a screenshot) is no CT."""
+    return "OT" if frame.modality == "CT" and not frame.is_hu else frame.modality
 
 
 def render_frame(path: Path, number: int) -> NDArray[np.uint8] | Refusal:
@@ -72,13 +83,16 @@ def render_frame(path: Path, number: int) -> NDArray[np.uint8] | Refusal:
         for frame in iter_frames(path, number - 1, number):
             return render(frame)
         return Refusal("failed", f"it has no frame {number}")
-    except (PixelsUnsupported, PixelsFailed, MemoryError) as error:
+    except _REFUSED as error:
         return _refusal(error)
 
 
 def _refusal(error: Exception) -> Refusal:
     if isinstance(error, MemoryError):
-        return Refusal("failed", "decoding needs more memory than a decoding process may take")
+        reason = "decoding needs more memory than a decoding process may take"
+        return Refusal("failed", reason, "perhaps machine")
+    if isinstance(error, StoredFileUnreadable):
+        return Refusal("failed", str(error), "disk")
     return Refusal("unsupported" if isinstance(error, PixelsUnsupported) else "failed", str(error))
 
 
@@ -137,11 +151,12 @@ class DecodePool:
         except BrokenProcessPool:
             self._discard()
             _LOG.warning("a decoder crashed", extra={"action": "decoder_crashed"})
-            return Refusal("failed", "the decoder crashed on it")
+            return Refusal("failed", "the decoder crashed on it", "perhaps machine")
         except FutureTimeoutError:
             self._discard()
             _LOG.warning("a decoder hung", extra={"action": "decoder_hung"})
-            return Refusal("failed", f"decoding took longer than {self._timeout_s:g} s")
+            reason = f"decoding took longer than {self._timeout_s:g} s"
+            return Refusal("failed", reason, "perhaps machine")
 
     def _pool(self) -> ProcessPoolExecutor:
         if self._executor is None:

@@ -1,18 +1,25 @@
-"""Examines an installation and says how to mend what is wrong; changes nothing but missing folders.
+"""Examines an installation and says how to mend what is wrong.
+
+It changes nothing, but that an embedded database which is not there yet is made, to be looked at.
 
 Every finding is something an administrator can act on; nothing of a patient is in it.
 """
 
+import json
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Literal
+from urllib.request import urlopen
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicom_node.configure import configure_pynetdicom
+from dicom_node.scu import echo
+from model.checkpoint import default_checkpoint, load
 from service.db.engine import open_database
 from service.db.migrate import current_revision, head_revision
 from service.encoders import find_active, kept_checkpoint
@@ -20,11 +27,16 @@ from service.errors import ServiceError
 from service.keys import any_valid
 from service.opening import secret_file
 from service.patients import check_patient_keyer, load_patient_keyer
+from service.ports import is_free
 from service.postgres import PostgresError
-from service.settings import Settings, is_loopback
+from service.settings import Settings
 
 _LOW_DISK_BYTES = 10 * 1024**3
-_OLDEST_PGVECTOR = (0, 8)
+# Older ones overflow in parallel HNSW builds (CVE-2026-3172).
+_OLDEST_PGVECTOR = (0, 8, 2)
+_VECTOR_VERSION = """
+    SELECT coalesce(installed_version, default_version) FROM pg_available_extensions
+    WHERE name = 'vector'"""
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,9 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at settings, folders, ports, weights, device, and the database if it can be opened."""
-    findings = [_state_dir(settings), _disk(settings), *_ports(settings), _weights(settings)]
-    findings.append(_device(settings))
+    findings = [_settings(settings), _state_dir(settings), _disk(settings)]
+    findings += [_dicom_port(settings), _http_port(settings)]
+    findings += [_weights(settings), _device(settings)]
     try:
         with open_database(settings) as engine:
             findings += _database(engine, settings)
@@ -72,21 +85,46 @@ def _disk(settings: Settings) -> Finding:
     return Finding("disk", "ok", detail)
 
 
-def _ports(settings: Settings) -> Iterator[Finding]:
+def _settings(settings: Settings) -> Finding:
     dicom, http = settings.dicom, settings.http
-    for name, host, port in (("DICOM", dicom.host, dicom.port), ("HTTP", http.host, http.port)):
-        try:
-            with socket.create_connection((host, port), timeout=2):
-                detail = f"{host}:{port} answers: the service, or another program"
-                yield Finding(f"{name} port", "ok", detail)
-        except OSError:
-            yield Finding(f"{name} port", "ok", f"{host}:{port} is free: the service is not up")
+    detail = (
+        f"node {dicom.ae_title}@{dicom.host}:{dicom.port}, API {http.host}:{http.port} "
+        f"({'API keys demanded' if http.demands_key else 'no API keys'}), "
+        f"worker on {settings.worker.device}, {_kind(settings)} database"
+    )
+    return Finding("settings", "ok", detail)
+
+
+def _dicom_port(settings: Settings) -> Finding:
+    dicom = settings.dicom
+    place = f"{dicom.host}:{dicom.port}"
+    if is_free(dicom.host, dicom.port):
+        return Finding("DICOM port", "ok", f"{place} is free: the node is not up")
+    configure_pynetdicom()
+    answer = echo(dicom.host, dicom.port, dicom.ae_title, dicom.ae_title)
+    if answer.succeeded:
+        return Finding("DICOM port", "ok", f"{place} answers our C-ECHO")
+    remedy = "Another program holds it: stop that, or set PRECUNEUS_DICOM__PORT."
+    return Finding("DICOM port", "wrong", f"{place}: {answer.reason}", remedy)
+
+
+def _http_port(settings: Settings) -> Finding:
+    http = settings.http
+    place = f"{http.host}:{http.port}"
+    if is_free(http.host, http.port):
+        return Finding("HTTP port", "ok", f"{place} is free: the API is not up")
+    try:
+        with urlopen(f"http://{place}/livez", timeout=5) as answer:
+            alive = json.loads(answer.read()) == {"status": "alive"}
+    except (OSError, HTTPException, ValueError):
+        alive = False
+    if alive:
+        return Finding("HTTP port", "ok", f"{place} answers as our API")
+    remedy = "Another program holds it: stop that, or set PRECUNEUS_HTTP__PORT."
+    return Finding("HTTP port", "wrong", f"{place} does not answer as our API", remedy)
 
 
 def _weights(settings: Settings) -> Finding:
-    # model.checkpoint reads weights and needs torch; the doctor's other findings do not.
-    from model.checkpoint import default_checkpoint, load  # noqa: PLC0415
-
     path = settings.encoder.checkpoint or default_checkpoint()
     try:
         load(path)
@@ -111,11 +149,7 @@ def _database(engine: Engine, settings: Settings) -> Iterator[Finding]:
     with engine.connect() as connection:
         version = connection.execute(text("SHOW server_version")).scalar_one()
         yield Finding("PostgreSQL", "ok", f"{version}, {_kind(settings)}")
-        yield _pgvector(
-            connection.scalar(
-                text("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
-            )
-        )
+        yield _pgvector(connection.scalar(text(_VECTOR_VERSION)))
         revision, head = current_revision(connection), head_revision()
         if revision != head:
             remedy = "Run `precuneus db upgrade`."
@@ -133,8 +167,8 @@ def _kind(settings: Settings) -> str:
 def _pgvector(version: str | None) -> Finding:
     if version is None:
         return Finding("pgvector", "wrong", "missing", "Install pgvector on the server.")
-    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_PGVECTOR:
-        return Finding("pgvector", "wrong", version, "Upgrade pgvector to 0.8 or newer.")
+    if tuple(int(part) for part in version.split(".")[:3]) < _OLDEST_PGVECTOR:
+        return Finding("pgvector", "wrong", version, "Upgrade pgvector to 0.8.2 or newer.")
     return Finding("pgvector", "ok", version)
 
 
@@ -175,7 +209,7 @@ def _patient_keys(engine: Engine, settings: Settings) -> Finding:
 def _api_keys(engine: Engine, settings: Settings) -> Finding:
     with engine.connect() as connection:
         exists = any_valid(connection)
-    if exists or is_loopback(settings.http.host):
+    if exists or not settings.http.demands_key:
         detail = "at least one is valid" if exists else "none, and none needed on loopback"
         return Finding("API keys", "ok", detail)
     return Finding("API keys", "wrong", "none", "Run `precuneus api key create NAME`.")

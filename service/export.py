@@ -3,6 +3,7 @@
 Written block by block, so that a gallery larger than memory can be exported.
 """
 
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ def export_gallery(
     """Write sop_instance_uid, frame, label, patient_key and embedding (float32 [N, 4096]).
 
     `label` is the slice's first label, or empty. Loads with allow_pickle=False. The file appears
-    whole or not at all. Returns N.
+    whole or not at all, and only its owner may read it. Returns N.
 
     Raises:
         Unavailable: no encoder is active.
@@ -37,7 +38,9 @@ def export_gallery(
         encoder = get_active(connection)
         count = connection.execute(text(f"SELECT count(*) FROM {encoder.partition}")).scalar_one()
         try:
-            with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+            draft.unlink(missing_ok=True)
+            descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w+b") as file, zipfile.ZipFile(file, "w") as archive:
                 _write_columns(archive, connection, encoder, count)
                 _write_embeddings(archive, connection, encoder, count, progress)
             draft.replace(path)

@@ -13,6 +13,7 @@ from dicom_node.header import Header
 from dicom_node.receive import ReceivedObject, Registration
 from service.db.tables import conflict, embedding_job, instance, series, study
 from service.patients import PatientKeyer
+from service.queue import retry
 
 
 class GalleryRegistrar:
@@ -85,11 +86,13 @@ def register(
 
 
 def _replace_file(connection: Connection, received: ReceivedObject, instance_id: int) -> None:
+    file = received.file
     connection.execute(
         update(instance)
         .where(instance.c.instance_id == instance_id)
-        .values(file_name=received.file.name, file_size=received.file.size)
+        .values(file_name=file.name, file_size=file.size)
     )
+    retry(connection, [instance_id])
 
 
 def _insert_instance(

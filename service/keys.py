@@ -15,6 +15,7 @@ from service.db.tables import api_key
 from service.errors import ConfigurationError, InvalidParameter
 
 _PREFIX = "pcn_"
+_FROM_FILE = "(key file)"
 _MINIMUM_LENGTH = 24
 
 
@@ -30,15 +31,15 @@ class ApiKey:
 
 def create_key(connection: Connection, name: str) -> str:
     """Make a key and return it; it cannot be shown again."""
-    if not name.strip():
+    if not name.strip() or name.strip() == _FROM_FILE:
         raise InvalidParameter("Give the key a name, so that it can be told from others.")
     key = _PREFIX + secrets.token_urlsafe(32)
     connection.execute(insert(api_key).values(name=name.strip(), digest=_digest(key)))
     return key
 
 
-def accept_key(connection: Connection, name: str, key: str) -> None:
-    """Make sure that a key from a secret is accepted.
+def accept_key(connection: Connection, key: str) -> None:
+    """Make sure that the key of the secret file is accepted, and none that was in it before.
 
     Raises:
         ConfigurationError: the key is too short to be safe.
@@ -46,7 +47,14 @@ def accept_key(connection: Connection, name: str, key: str) -> None:
     if len(key) < _MINIMUM_LENGTH:
         raise ConfigurationError(f"The API key must have at least {_MINIMUM_LENGTH} characters.")
     connection.execute(
-        insert_or_skip(api_key).values(name=name, digest=_digest(key)).on_conflict_do_nothing()
+        update(api_key)
+        .where(api_key.c.name == _FROM_FILE, api_key.c.digest != _digest(key))
+        .values(revoked_at=func.coalesce(api_key.c.revoked_at, func.now()))
+    )
+    connection.execute(
+        insert_or_skip(api_key)
+        .values(name=_FROM_FILE, digest=_digest(key))
+        .on_conflict_do_nothing()
     )
 
 

@@ -31,10 +31,12 @@ class BatchLease:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
-    def claim(self, count: int) -> list[queue.Job]:
+    def claim(self, count: int, *, suspects_first: bool = False) -> list[queue.Job]:
         """Take up to `count` jobs and begin to renew their lease."""
         with self._engine.begin() as connection:
-            jobs = queue.claim(connection, self.owner, count, self._lease_s)
+            jobs = queue.claim(
+                connection, self.owner, count, self._lease_s, suspects_first=suspects_first
+            )
         if jobs:
             self._thread.start()
         return jobs

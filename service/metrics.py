@@ -88,7 +88,7 @@ class WorkerMetrics:
         self._seconds.observe(seconds)
 
     def refused(self, state: str) -> None:
-        """An instance was settled as `unsupported` or `failed`."""
+        """An instance was settled as `unsupported` or `failed`, or `postponed`."""
         self._refused.labels(state).inc()
 
 

@@ -14,6 +14,7 @@ from service.errors import ConfigurationError
 from service.ingest import GalleryRegistrar
 from service.patients import PatientKeyer, check_patient_keyer, load_patient_keyer
 from service.settings import Settings
+from service.state_dir import make_state_dir
 
 
 @contextmanager
@@ -27,6 +28,7 @@ def open_gallery(settings: Settings) -> Iterator[Engine]:
         ConfigurationError: the schema of an external server is not the one needed.
         PostgresError: the embedded server does not start.
     """
+    make_state_dir(settings.state_dir)
     with open_database(settings) as engine:
         if settings.has_embedded_database:
             upgrade(engine)

@@ -10,6 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from service.db.tables import embedding_job, instance, series
 
@@ -30,11 +31,22 @@ class Job:
     attempts: int
 
 
-def claim(connection: Connection, owner: UUID, count: int, lease_s: float) -> list[Job]:
-    """Take up to `count` free jobs for `owner`; a suspect job is taken alone, after all others."""
-    job_ids = _free_jobs(connection, count, suspect=False)
-    if not job_ids:
-        job_ids = _free_jobs(connection, 1, suspect=True)
+def claim(
+    connection: Connection,
+    owner: UUID,
+    count: int,
+    lease_s: float,
+    *,
+    suspects_first: bool = False,
+) -> list[Job]:
+    """Take up to `count` free jobs for `owner`; a suspect job is taken alone.
+
+    Suspects come after all others, unless `suspects_first`: that is for now and then, so that they
+    get their turn under a steady stream of new objects.
+    """
+    job_ids: Sequence[int] = []
+    for suspect in (True, False) if suspects_first else (False, True):
+        job_ids = job_ids or _free_jobs(connection, 1 if suspect else count, suspect=suspect)
     if not job_ids:
         return []
     connection.execute(
@@ -115,6 +127,41 @@ def take(connection: Connection, owner: UUID, instance_ids: Iterable[int]) -> se
     )
 
 
+def postpone(
+    connection: Connection, owner: UUID, instance_id: int, reason: str, *, untried: bool
+) -> None:
+    """Leave one of `owner`'s jobs for later, when its lease runs out, with the reason to be seen.
+
+    `untried` takes the attempt back: the object had no part in it.
+    """
+    attempts = embedding_job.c.attempts
+    connection.execute(
+        update(embedding_job)
+        .where(embedding_job.c.instance_id == instance_id, embedding_job.c.lease_owner == owner)
+        .values(lease_owner=None, attempts=func.greatest(attempts - 1, 0) if untried else attempts)
+    )
+    connection.execute(
+        update(instance).where(instance.c.instance_id == instance_id).values(reason=reason)
+    )
+
+
+def retry(connection: Connection, instance_ids: Iterable[int] | None = None) -> int:
+    """Queue failed instances again, all of them or those named; how many."""
+    failed = instance.c.state == "failed"
+    if instance_ids is not None:
+        failed &= instance.c.instance_id.in_(list(instance_ids))
+    ids = connection.scalars(
+        update(instance)
+        .where(failed)
+        .values(state="pending", reason=None, settled_at=None)
+        .returning(instance.c.instance_id)
+    ).all()
+    if ids:
+        jobs = [{"instance_id": instance_id} for instance_id in ids]
+        connection.execute(insert(embedding_job).on_conflict_do_nothing(), jobs)
+    return len(ids)
+
+
 def settle(
     connection: Connection, instance_ids: Iterable[int], state: str, reason: str | None
 ) -> None:
@@ -127,5 +174,6 @@ def settle(
 
 
 def pending_count(connection: Connection) -> int:
-    """How many instances wait for the worker or are with it."""
-    return connection.scalar(select(func.count()).select_from(embedding_job)) or 0
+    """How many instances wait for the worker or are with it, but for those that were postponed."""
+    waiting = select(func.count()).select_from(embedding_job.join(instance))
+    return connection.scalar(waiting.where(instance.c.reason.is_(None))) or 0

@@ -5,12 +5,12 @@ file is gone are counted, so that somebody looks for it.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Engine, select, union_all
 
-from dicom_node.errors import CannotUnderstand, DatasetMismatch, OutOfResources
+from dicom_node.errors import CannotUnderstand, DatasetMismatch, StoredFileUnreadable
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Receiver, Registration
 from service.db.tables import conflict, instance
@@ -20,7 +20,11 @@ _LOG = logging.getLogger("precuneus.recover")
 
 @dataclass(frozen=True)
 class RecoveryReport:
-    """What a recovery found and did, in numbers of files; `missing_files` are rows without one."""
+    """What a recovery found and did, in numbers of files.
+
+    `unreadable` are no objects of ours, `unread` could not be read from the disk and stay where
+    they are, `missing_files` are rows without a file.
+    """
 
     finished: int = 0
     unfinished: int = 0
@@ -28,6 +32,7 @@ class RecoveryReport:
     conflicts: int = 0
     duplicates: int = 0
     unreadable: int = 0
+    unread: int = 0
     missing_files: int = 0
 
     def sentence(self) -> str:
@@ -37,6 +42,8 @@ class RecoveryReport:
             f"conflicts, {self.finished} files completed; to quarantine/: {self.unfinished} "
             f"unfinished, {self.duplicates} duplicates, {self.unreadable} unreadable."
         )
+        if self.unread:
+            text += f" {self.unread} files could not be read; the log names them."
         if self.missing_files:
             text += (
                 f" {self.missing_files} rows have no file: restore objects/ from a backup as new "
@@ -45,29 +52,58 @@ class RecoveryReport:
         return text
 
 
-def recover(engine: Engine, store: ObjectStore, receiver: Receiver) -> RecoveryReport:
-    """Settle unfinished files, register complete files without a row, and count rows without file.
-
-    Safe beside a running service: files that a living process is writing are left alone, and
-    registering is idempotent.
+def settle_unfinished(engine: Engine, store: ObjectStore) -> RecoveryReport:
+    """Complete or set aside what a crash left unfinished; quick, and to be done before receiving.
 
     Raises:
-        OutOfResources: disk or database failed.
+        OSError: the disk failed.
         SQLAlchemyError: the database failed.
     """
     with engine.connect() as connection:
         settled = store.settle_unfinished(lambda name: _expected(connection, name))
-    report = RecoveryReport(finished=len(settled.finished), unfinished=len(settled.quarantined))
-    buckets: dict[str, set[str]] = {f"{number:02x}": set() for number in range(256)}
-    for name in store.names():
-        buckets.setdefault(name[:2], set()).add(name)
-    for bucket, files in buckets.items():
+    return RecoveryReport(finished=len(settled.finished), unfinished=len(settled.quarantined))
+
+
+def recover(
+    engine: Engine,
+    store: ObjectStore,
+    receiver: Receiver,
+    stopping: Callable[[], bool] = lambda: False,
+) -> RecoveryReport:
+    """Settle unfinished files, register complete files without a row, and count rows without file.
+
+    Safe beside a running service: files that a living process is writing are left alone, and
+    registering is idempotent. `stopping` is asked now and then whether to leave the rest for later.
+
+    Raises:
+        OSError: the disk failed.
+        OutOfResources, SQLAlchemyError: the database failed.
+    """
+    report = settle_unfinished(engine, store)
+    orphans: list[tuple[int, str]] = []
+    missing = 0
+    for bucket in (f"{number:02x}" for number in range(256)):
+        if stopping():
+            return report
+        files = set(store.names(bucket))
         with engine.connect() as connection:
             rows = _names_of_rows(connection, bucket)
-        report = _register_all(sorted(files - rows), store, receiver, report)
-        gone = [name for name in rows - files if not store.path(name).exists()]
-        report = replace(report, missing_files=report.missing_files + len(gone))
-    return report
+        orphans += [(age, name) for name in files - rows if (age := _written_at(store, name))]
+        missing += sum(not store.path(name).exists() for name in rows - files)
+    # In the order of their arrival, so that of two rivals the first stays the first.
+    for _, name in sorted(orphans):
+        if stopping():
+            break
+        report = _register_one(name, store, receiver, report)
+    return replace(report, missing_files=missing)
+
+
+def _written_at(store: ObjectStore, name: str) -> int | None:
+    """When a file was written, in nanoseconds; None when it is gone meanwhile."""
+    try:
+        return store.path(name).stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _expected(connection: Connection, name: str) -> tuple[int, bytes] | None:
@@ -98,38 +134,29 @@ def _names_of_rows(connection: Connection, bucket: str) -> set[str]:
     )
 
 
-def _register_all(
-    names: Iterable[str], store: ObjectStore, receiver: Receiver, report: RecoveryReport
+def _register_one(
+    name: str, store: ObjectStore, receiver: Receiver, report: RecoveryReport
 ) -> RecoveryReport:
-    for name in names:
-        try:
-            registration = _register_one(name, store, receiver)
-        except (FileNotFoundError, OutOfResources):
-            if store.path(name).exists():
-                raise
-            # A living node found it to be a duplicate, and removed it, meanwhile.
-            continue
+    """Register a file again, or set it aside as a duplicate or as no object of ours."""
+    try:
+        registration, _ = receiver.register_stored(name)
+        if registration is Registration.DUPLICATE:
+            store.quarantine(name, "the same object is stored under another name")
         counter = _COUNTERS[registration]
-        report = replace(report, **{counter: getattr(report, counter) + 1})
-    return report
+    except (CannotUnderstand, DatasetMismatch) as error:
+        store.quarantine(name, str(error))
+        counter = "unreadable"
+    except (FileNotFoundError, StoredFileUnreadable) as error:
+        if not store.path(name).exists():
+            # A living node found it to be a duplicate, and removed it, meanwhile.
+            return report
+        _LOG.warning("left alone: %s", error, extra={"action": "recover.unread", "file": name})
+        counter = "unread"
+    return replace(report, **{counter: getattr(report, counter) + 1})
 
 
 _COUNTERS = {
     Registration.STORED: "registered",
     Registration.CONFLICT: "conflicts",
     Registration.DUPLICATE: "duplicates",
-    None: "unreadable",
 }
-
-
-def _register_one(name: str, store: ObjectStore, receiver: Receiver) -> Registration | None:
-    """Register a file again, or set it aside: as a duplicate, or (None) as unreadable."""
-    try:
-        registration, _ = receiver.register_stored(name)
-    except (CannotUnderstand, DatasetMismatch) as error:
-        store.quarantine(name, str(error))
-        _LOG.warning("set aside", extra={"action": "quarantined", "reason": str(error)})
-        return None
-    if registration is Registration.DUPLICATE:
-        store.quarantine(name, "the same object is stored under another name")
-    return registration

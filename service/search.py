@@ -80,8 +80,7 @@ def similar(connection: Connection, query: Query) -> Answer:
     """
     if not 1 <= query.k <= MAXIMUM_K:
         raise InvalidParameter(f"k must lie between 1 and {MAXIMUM_K}.")
-    encoder = get_active(connection)
-    anchor = find_slice(connection, encoder, query.sop_instance_uid, query.frame)
+    encoder, anchor = find_slice(connection, query.sop_instance_uid, query.frame)
     parameters = {
         "encoder_id": encoder.encoder_id,
         "instance_id": anchor.instance_id,
@@ -102,12 +101,13 @@ def similar(connection: Connection, query: Query) -> Answer:
 
 
 def find_slice(
-    connection: Connection, encoder: ActiveEncoder, sop_instance_uid: str, frame: int
-) -> EmbeddedSlice:
-    """The embedded slice.
+    connection: Connection, sop_instance_uid: str, frame: int
+) -> tuple[ActiveEncoder, EmbeddedSlice]:
+    """The active encoder, and the slice as it embedded it.
 
     Raises:
         InstanceUnknown, InstancePending, NotSearchable, InvalidParameter: it has no embedding.
+        Unavailable: no encoder is active.
     """
     found = connection.execute(
         select(
@@ -115,17 +115,8 @@ def find_slice(
             instance.c.state,
             instance.c.reason,
             instance.c.frames,
-            embedding.c.patient_key,
-        )
-        .select_from(
-            instance.outerjoin(
-                embedding,
-                (embedding.c.instance_id == instance.c.instance_id)
-                & (embedding.c.encoder_id == encoder.encoder_id)
-                & (embedding.c.frame == frame),
-            )
-        )
-        .where(instance.c.sop_instance_uid == sop_instance_uid)
+            instance.c.patient_key,
+        ).where(instance.c.sop_instance_uid == sop_instance_uid)
     ).one_or_none()
     if found is None:
         raise InstanceUnknown(f"The gallery holds no instance {sop_instance_uid}.")
@@ -133,11 +124,23 @@ def find_slice(
         raise InstancePending(f"{sop_instance_uid} has arrived but is not embedded yet.")
     if found.state != "embedded":
         raise NotSearchable(f"{sop_instance_uid} is {found.state}: {found.reason}")
-    if found.patient_key is None:
+    encoder = get_active(connection)
+    if not _is_embedded(connection, encoder, found.instance_id, frame):
         raise InvalidParameter(
             f"{sop_instance_uid} has no frame {frame}; its frames are 1 to {found.frames}."
         )
-    return EmbeddedSlice(found.instance_id, found.patient_key)
+    return encoder, EmbeddedSlice(found.instance_id, found.patient_key)
+
+
+def _is_embedded(
+    connection: Connection, encoder: ActiveEncoder, instance_id: int, frame: int
+) -> bool:
+    found = select(embedding.c.frame).where(
+        embedding.c.encoder_id == encoder.encoder_id,
+        embedding.c.instance_id == instance_id,
+        embedding.c.frame == frame,
+    )
+    return connection.scalar(found) is not None
 
 
 def _search_hnsw(

@@ -55,9 +55,20 @@ class HttpSettings(BaseModel):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    demand_key: bool | None = Field(
+        default=None,
+        description="whether requests need an API key; unset: off loopback, or with api_key_file",
+    )
     api_key_file: Path | None = Field(
         default=None, description="file with an API key that is accepted (a container secret)"
     )
+
+    @property
+    def demands_key(self) -> bool:
+        """Whether requests need an API key; off loopback they always do."""
+        if not is_loopback(self.host):
+            return True
+        return self.api_key_file is not None if self.demand_key is None else self.demand_key
 
 
 class WorkerSettings(BaseModel):

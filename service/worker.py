@@ -7,9 +7,7 @@ dies leaves leases that run out; what it had not committed is embedded by the ne
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from time import monotonic
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service import queue
-from service.db.vectors import EmbeddingRow, copy_embeddings
 from service.decoding import (
     FRAMES_PER_TASK,
     DecodePool,
@@ -29,21 +26,14 @@ from service.decoding import (
     prepare_frames,
 )
 from service.encoders import ActiveEncoder
-from service.labels import hold_labels, labels_of_instances
 from service.lease import BatchLease
 from service.metrics import WorkerMetrics
+from service.outcomes import Outcome, write_outcomes
 from service.settings import WorkerSettings
 
+# Now and then a job that once ended its worker comes before the others, or it never would.
+_SUSPECTS_EVERY = 8
 _LOG = logging.getLogger("precuneus.worker")
-
-
-@dataclass
-class Outcome:
-    """What became of one job: its coordinates, float32 (frames, D), or why it has none."""
-
-    job: queue.Job
-    coordinates: list[NDArray[np.float32]] = field(default_factory=list)
-    refusal: Refusal | None = None
 
 
 class Worker:
@@ -65,6 +55,7 @@ class Worker:
         self._settings = settings
         self._metrics = metrics
         self._stopping = threading.Event()
+        self._batches = 0
         self._pool = DecodePool(
             settings.decode_processes, settings.decode_timeout_s, settings.decode_memory_mb
         )
@@ -97,13 +88,15 @@ class Worker:
     def run_batch(self) -> int:
         """Claim, embed and settle one batch; the number of instances settled."""
         with BatchLease(self._engine, self._settings.lease_s) as lease:
-            jobs = lease.claim(self._settings.batch_size)
+            self._batches += 1
+            suspects_first = self._batches % _SUSPECTS_EVERY == 0
+            jobs = lease.claim(self._settings.batch_size, suspects_first=suspects_first)
             if not jobs:
                 return 0
             started = monotonic()
             outcomes = [self._given_up(job) or Outcome(job) for job in jobs]
             self._embed([outcome for outcome in outcomes if outcome.refusal is None])
-            settled = self._write(lease.owner, outcomes)
+            settled = write_outcomes(self._engine, self._encoder, lease.owner, outcomes)
         self._report(outcomes, settled, monotonic() - started)
         return len(settled)
 
@@ -155,51 +148,18 @@ class Worker:
         for (outcome, _), part in zip(waiting, np.split(coordinates, ends[:-1]), strict=True):
             outcome.coordinates.append(part)
 
-    def _write(self, owner: UUID, outcomes: list[Outcome]) -> set[int]:
-        """Settle what `owner` still owns, all of it or nothing."""
-        with self._engine.begin() as connection:
-            ids = [outcome.job.instance_id for outcome in outcomes]
-            owned = queue.take(connection, owner, ids)
-            hold_labels(connection)
-            labels = labels_of_instances(connection, owned)
-            embedded = [o for o in outcomes if o.refusal is None and o.job.instance_id in owned]
-            cursor = connection.connection.cursor()
-            copy_embeddings(cursor, self._encoder.partition, self._rows(embedded, labels))
-            cursor.close()
-            queue.settle(connection, [o.job.instance_id for o in embedded], "embedded", None)
-            for outcome in outcomes:
-                if outcome.refusal is not None and outcome.job.instance_id in owned:
-                    refusal = outcome.refusal
-                    ids = [outcome.job.instance_id]
-                    queue.settle(connection, ids, refusal.state, refusal.reason)
-        return owned
-
-    def _rows(
-        self, outcomes: list[Outcome], labels: dict[int, tuple[str, ...]]
-    ) -> Iterator[EmbeddingRow]:
-        for outcome in outcomes:
-            job = outcome.job
-            for frame, coordinates in enumerate(np.concatenate(outcome.coordinates), start=1):
-                yield EmbeddingRow(
-                    self._encoder.encoder_id,
-                    job.instance_id,
-                    frame,
-                    job.patient_key,
-                    job.modality,
-                    labels.get(job.instance_id, ()),
-                    coordinates,
-                )
-
     def _report(self, outcomes: list[Outcome], settled: set[int], seconds: float) -> None:
         done = [outcome for outcome in outcomes if outcome.job.instance_id in settled]
-        refused = [outcome for outcome in done if outcome.refusal is not None]
+        refused = [outcome for outcome in outcomes if outcome.refusal is not None]
         frames = sum(len(part) for outcome in done for part in outcome.coordinates)
-        self._metrics.batch(embedded=len(done) - len(refused), frames=frames, seconds=seconds)
+        embedded = sum(outcome.refusal is None for outcome in done)
+        self._metrics.batch(embedded=embedded, frames=frames, seconds=seconds)
         for outcome in refused:
             if outcome.refusal is None:
                 continue
-            self._metrics.refused(outcome.refusal.state)
-            fields = {"action": outcome.refusal.state, "reason": outcome.refusal.reason}
+            state = "postponed" if outcome.postponed else outcome.refusal.state
+            self._metrics.refused(state)
+            fields = {"action": state, "reason": outcome.refusal.reason}
             fields["sop_instance_uid"] = outcome.job.sop_instance_uid
             _LOG.warning("not embedded", extra=fields)
         totals: dict[str, object] = {"action": "batch", "instances": len(done), "frames": frames}

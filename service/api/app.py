@@ -6,10 +6,14 @@ from time import monotonic
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from service.api import health, instances
 from service.api.deps import Resources, demand_key
 from service.api.problems import add_problem_handlers
+
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+_OWN_HOSTS = ["localhost", "127.0.0.1"]
 
 
 def create_app(resources: Resources) -> FastAPI:
@@ -39,6 +43,9 @@ def create_app(resources: Resources) -> FastAPI:
     add_problem_handlers(app)
     _add_schema_route(app)
     _measure_requests(app, resources)
+    if not resources.demands_key:
+        # Without keys, a web page must not reach us by a name that it points at this machine.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=_OWN_HOSTS)
     return app
 
 
@@ -57,5 +64,7 @@ def _measure_requests(app: FastAPI, resources: Resources) -> None:
         response = await call_next(request)
         route = getattr(request.scope.get("route"), "path", "none")
         seconds = monotonic() - started
-        resources.metrics.request(request.method, route, response.status_code, seconds)
+        # A made-up method would become a series of its own.
+        method = request.method if request.method in _METHODS else "other"
+        resources.metrics.request(method, route, response.status_code, seconds)
         return response

@@ -14,7 +14,7 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez")
-def livez() -> dict[str, str]:
+async def livez() -> dict[str, str]:
     """The process answers; says nothing of the gallery and needs no key."""
     return {"status": "alive"}
 

@@ -13,9 +13,10 @@ from service.api.problems import responses
 from service.api.schemas import EmbeddingBody, InstanceBody, SimilarBody
 from service.db.tables import embedding, instance
 from service.decoding import Refusal, render_frame
-from service.encoders import get_active
-from service.errors import InstanceUnknown, InvalidParameter, NotSearchable
+from service.errors import InstanceUnknown, InvalidParameter, NotSearchable, Unavailable
 from service.gallery import find_instance
+
+_PREVIEW_WAIT_S = 5.0
 
 router = APIRouter(prefix="/v1/instances/{sop_instance_uid}", tags=["instances"])
 
@@ -53,8 +54,7 @@ def get_embedding(
     frame: FrameNumber = 1,
 ) -> EmbeddingBody:
     """The slice's 4,096 numbers, rebuilt without loss from its coordinates."""
-    encoder = get_active(connection)
-    found = search.find_slice(connection, encoder, sop_instance_uid, frame)
+    encoder, found = search.find_slice(connection, sop_instance_uid, frame)
     coordinates = connection.execute(
         select(embedding.c.coordinates).where(
             embedding.c.encoder_id == encoder.encoder_id,
@@ -73,7 +73,7 @@ def get_embedding(
 
 @router.get(
     "/preview",
-    responses={200: {"content": {"image/png": {}}}, **responses(404, 422)},
+    responses={200: {"content": {"image/png": {}}}, **responses(404, 422, 503)},
     response_class=Response,
 )
 def get_preview(
@@ -94,9 +94,13 @@ def get_preview(
         raise InvalidParameter(f"{sop_instance_uid} has {row.frames} frame(s), not {frame}.")
     # Decoding may take seconds: the connection goes back to the pool before it.
     connection.close()
-    with resources.decoding:
+    if not resources.decoding.acquire(timeout=_PREVIEW_WAIT_S):
+        raise Unavailable("Too many previews are being drawn; try again in a moment.")
+    try:
         arguments = (resources.store.path(row.file_name), frame)
         (pixels,) = resources.pool.run(render_frame, [arguments])
+    finally:
+        resources.decoding.release()
     if isinstance(pixels, Refusal):
         raise NotSearchable(f"{sop_instance_uid} cannot be shown: {pixels.reason}")
     image = BytesIO()

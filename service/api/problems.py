@@ -59,7 +59,11 @@ def add_problem_handlers(app: FastAPI) -> None:
 async def _service_error(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ServiceError):
         raise error
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 409: {"Retry-After": "1"}}
+    headers = {
+        401: {"WWW-Authenticate": "Bearer"},
+        409: {"Retry-After": "1"},
+        503: {"Retry-After": "5"},
+    }
     return problem(error.http_status, error.title, str(error), headers.get(error.http_status))
 
 

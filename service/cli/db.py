@@ -69,4 +69,4 @@ def recover(json: JsonOption = False) -> None:
         print_json(report)
     else:
         typer.echo(report.sentence())
-    raise typer.Exit(1 if report.missing_files else 0)
+    raise typer.Exit(1 if report.missing_files or report.unread else 0)

@@ -15,6 +15,7 @@ def build_app() -> typer.Typer:
     app = typer.Typer(help="What is searched: the gallery.", no_args_is_help=True)
     app.command("import")(import_)
     app.command("label")(label)
+    app.command("retry")(retry)
     app.command("stats")(stats)
     app.command("export")(export)
     return app
@@ -71,6 +72,16 @@ def label(
     typer.echo(f"{report.recorded} labels of {report.subjects} instances or studies recorded.")
     if report.waiting:
         typer.echo(f"{report.waiting} of them are not in the gallery yet; their labels wait.")
+
+
+def retry() -> None:
+    """Queue all failed instances again, after what made them fail is mended."""
+    from service.opening import open_gallery
+    from service.queue import retry as queue_again
+
+    with open_gallery(Settings()) as engine, engine.begin() as connection:
+        count = queue_again(connection)
+    typer.echo(f"{count} failed instances are queued again.")
 
 
 def stats(json: JsonOption = False) -> None:

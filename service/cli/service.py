@@ -105,6 +105,8 @@ def demo(
     """Run the service on drawn studies, push them over DICOM, and show a slice's neighbours."""
     from service.demo.run import run_demo
 
-    raise typer.Exit(run_demo(
+    raise typer.Exit(
+        run_demo(
             state_dir.resolve(), data.resolve() if data else None, picture.resolve(), leave=leave
-        ))
+        )
+    )

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from service.errors import ConfigurationError
-from service.postgres import Cluster
+from service.postgres import Cluster, PostgresError
 from service.settings import DatabaseSettings, Settings
 
 # A dead or silent server must become an error while the PACS still waits for its reply.
@@ -76,7 +76,12 @@ def _connector(cluster: Cluster) -> Callable[[], Any]:
     import psycopg2  # noqa: PLC0415 - the driver loads with the first connection
 
     def connect() -> Any:
-        return psycopg2.connect(cluster.dsn(), **_CONNECTION)
+        try:
+            dsn = cluster.dsn()
+        except PostgresError as error:
+            # Callers know one sign of a database that is away.
+            raise psycopg2.OperationalError(str(error)) from None
+        return psycopg2.connect(dsn, **_CONNECTION)
 
     return connect
 

@@ -47,7 +47,8 @@ def run_demo(folder: Path, data: Path | None, picture: Path, *, leave: bool) -> 
     configure_pynetdicom()
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     material = _own_material(data) if data is not None else _drawn_material(folder)
-    settings = demo_settings(folder)
+    # Neighbours of the user's own slices shall not be phantoms.
+    settings = demo_settings(folder, "state" if data is None else "state-data")
     with running_service(settings, folder / "serve.log") as process:
         client = Client(f"http://{settings.http.host}:{settings.http.port}")
         await_ready(client, process, folder / "serve.log")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import typer
 
+from service.child import SUPERVISED
 from service.demo.client import Client
 from service.demo.errors import DemoError
 from service.demo.ports import choose_port
@@ -21,13 +22,16 @@ _START_S = 180.0
 _END_S = 60.0
 
 
-def demo_settings(folder: Path) -> Settings:
-    """The demo's settings; after this, nothing in the environment leads to the user's gallery."""
+def demo_settings(folder: Path, gallery: str) -> Settings:
+    """The settings of one of the demo's galleries (`gallery` names its state folder).
+
+    After this, nothing in the environment leads to the user's own gallery.
+    """
     for name in [name for name in os.environ if name.startswith("PRECUNEUS_")]:
         del os.environ[name]
     # Children and commands run in the demo's folder, where no `.env` of the user's lies.
     os.chdir(folder)
-    settings = Settings(state_dir=folder / "state")
+    settings = Settings(state_dir=folder / gallery)
     settings.dicom.port = choose_port(settings.dicom.host, settings.dicom.port)
     settings.http.port = choose_port(settings.http.host, settings.http.port)
     return settings
@@ -40,9 +44,10 @@ def running_service(settings: Settings, log: Path) -> Iterator[subprocess.Popen[
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli.main", "serve"],
-            env=os.environ | exported(settings),
+            env=os.environ | exported(settings) | {SUPERVISED: "1"},
             cwd=log.parent,
-            stdin=subprocess.DEVNULL,
+            # The end of this pipe tells the service that the demo is gone, however it ended.
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             start_new_session=True,

@@ -12,9 +12,11 @@ from service.keys import accept_key, any_valid
 from service.logs import configure_logs
 from service.metrics import ApiMetrics
 from service.opening import object_store, open_gallery
-from service.settings import HttpSettings, Settings, is_loopback
+from service.processes.signals import stop_event
+from service.settings import HttpSettings, Settings
 
 _DRAIN_S = 15
+_PREVIEW_TIMEOUT_S = 10.0
 
 
 def run_api(settings: Settings) -> int:
@@ -31,9 +33,9 @@ def run_api(settings: Settings) -> int:
         resources = Resources(
             engine=engine,
             store=object_store(settings),
-            pool=DecodePool(1, worker.decode_timeout_s, worker.decode_memory_mb),
+            pool=DecodePool(1, _PREVIEW_TIMEOUT_S, worker.decode_memory_mb),
             metrics=ApiMetrics(),
-            demands_key=not is_loopback(settings.http.host),
+            demands_key=settings.http.demands_key,
         )
         config = uvicorn.Config(
             create_app(resources),
@@ -44,7 +46,10 @@ def run_api(settings: Settings) -> int:
             server_header=False,
             timeout_graceful_shutdown=_DRAIN_S,
         )
-        uvicorn.Server(config).run()
+        server = uvicorn.Server(config)
+        # uvicorn raises the signal that ended it once more; unhandled, it would end us in mid-air.
+        stop_event(lambda: setattr(server, "should_exit", True))
+        server.run()
     return 0
 
 
@@ -63,9 +68,9 @@ def require_key(engine: Engine, http: HttpSettings) -> None:
                 raise ConfigurationError(
                     f"The API key file {http.api_key_file} cannot be read: {reason}."
                 ) from None
-            accept_key(connection, "secret", key)
-        if not is_loopback(http.host) and not any_valid(connection):
+            accept_key(connection, key)
+        if http.demands_key and not any_valid(connection):
             raise ConfigurationError(
-                f"{http.host} is reachable from other machines, and no API key exists: make one "
-                "with `precuneus api key create NAME`, or stay on 127.0.0.1."
+                f"The API on {http.host} demands API keys, and none exists: make one with "
+                "`precuneus api key create NAME`, or stay on 127.0.0.1 without them."
             )

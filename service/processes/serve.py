@@ -3,20 +3,22 @@
 import fcntl
 import logging
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.child import follow_parent
 from service.db.engine import open_database
 from service.errors import ConfigurationError
 from service.logs import configure_logs
 from service.metrics_folder import forget_metrics
 from service.opening import open_gallery
+from service.ports import require_free
 from service.postgres import Cluster
 from service.processes.api import require_key
 from service.settings import Settings
+from service.state_dir import make_state_dir
 from service.supervisor import ChildSpec, Supervisor
 
 _LOG = logging.getLogger("precuneus.serve")
@@ -30,6 +32,7 @@ def serve(settings: Settings) -> int:
         PostgresError: the embedded database does not start.
     """
     configure_logs()
+    follow_parent()
     make_state_dir(settings.state_dir)
     with _only_one(settings.state_dir), open_database(settings):
         for host, port, variable in (
@@ -45,20 +48,6 @@ def serve(settings: Settings) -> int:
         return Supervisor(_children(settings), embedded).run()
 
 
-def make_state_dir(state_dir: Path) -> None:
-    """Make the state folder; as root others may pass through it, since the database's account must.
-
-    What lies in it is closed in itself.
-    """
-    try:
-        state_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The state folder {state_dir} cannot be made: {error.strerror}. "
-            "Set PRECUNEUS_STATE_DIR or --state-dir to a folder of yours."
-        ) from None
-
-
 @contextmanager
 def _only_one(state_dir: Path) -> Iterator[None]:
     """Keep a second service off the same state folder; the lock ends with the process."""
@@ -70,24 +59,6 @@ def _only_one(state_dir: Path) -> Iterator[None]:
                 f"Another `precuneus serve` already uses {state_dir}."
             ) from None
         yield
-
-
-def require_free(host: str, port: int, option: str) -> None:
-    """Make sure that a server can bind.
-
-    Raises:
-        ConfigurationError: it cannot; the message names the option to change.
-    """
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{host}:{port} cannot be used: {error.strerror or error}. "
-            f"Choose another with {option}, or stop what holds it."
-        ) from None
 
 
 def _children(settings: Settings) -> list[ChildSpec]:

@@ -44,6 +44,10 @@ class Senders:
             for thread in self._threads:
                 thread.join()
 
+    def await_acknowledged(self, count: int) -> None:
+        """Return as soon as that many files have been acknowledged."""
+        eventually(lambda: len(self.acknowledged) >= count, "enough arrived", pause_s=0.002)
+
     def _push(self, files: Sequence[Path]) -> None:
         while not self._ended.wait(0.05):
             left = [file for file in files if file not in self.acknowledged]
@@ -109,7 +113,7 @@ def test_what_was_acknowledged_survives_every_kill(
     with senders.pushing():
         for number, kill in enumerate(deaths, start=1):
             enough = number * FILES // (len(deaths) + 2)
-            eventually(lambda n=enough: len(senders.acknowledged) >= n, "some", pause_s=0.002)
+            senders.await_acknowledged(enough)
             assert len(senders.acknowledged) < FILES, "the push was over before the kill"
             kill()
     assert len(senders.acknowledged) == FILES

@@ -76,7 +76,7 @@ def test_the_databases_account_reads_its_own_folder_only(service: Service) -> No
 
 
 def test_stats_are_told_while_the_service_runs(service: Service) -> None:
-    assert service.stats()["states"] == {"embedded": _OBJECTS}
+    assert service.stats()["instances"] == {"embedded": _OBJECTS}
     assert service.is_ready()
 
 
@@ -103,10 +103,10 @@ def test_sigterm_in_a_push_loses_nothing_that_was_acknowledged_and_leaves_no_pro
 ) -> None:
     service = make_service().start()
     files = small_cts(tmp_path / "sent", 200)
-    acknowledged = []
+    acknowledged: list[str] = []
     for result in send(files, "127.0.0.1", service.dicom_port, AE_TITLE):
         if result.status == 0:
-            acknowledged.append(result.sop_instance_uid)
+            acknowledged.append(str(result.sop_instance_uid))
         if len(acknowledged) == 20:
             assert service.process is not None
             service.process.terminate()
@@ -116,7 +116,7 @@ def test_sigterm_in_a_push_loses_nothing_that_was_acknowledged_and_leaves_no_pro
     assert len(acknowledged) >= 20
 
     # The database runs for the time of a command, and no longer.
-    assert sum(service.stats()["states"].values()) >= len(acknowledged)
+    assert sum(service.stats()["instances"].values()) >= len(acknowledged)
     assert processes_of(service.state_dir) == []
 
     service.start()
@@ -150,6 +150,10 @@ def test_off_loopback_a_key_is_demanded(make_service: MakeService) -> None:
     key = service.run("api", "key", "create", "a viewer").stdout.strip()
     service.start("--http-host", "0.0.0.0")
     with_key = {"Authorization": f"Bearer {key}"}
+    ready = httpx.codes.OK
+    eventually(
+        lambda: service.http.get("/readyz", headers=with_key).status_code == ready, "it is ready"
+    )
     schema = service.http.get("/openapi.json", headers=with_key).raise_for_status().json()
     routes = [*schema["paths"], "/openapi.json"]
     assert "/livez" in routes
@@ -211,7 +215,7 @@ def test_sigterm_while_it_starts_leaves_nothing_and_harms_nothing(
         assert processes_of(service.state_dir) == []
         # What initdb started ends when its pipe does.
         eventually(lambda: not programs_below(service.state_dir), "nothing is left")
-        assert service.stats()["states"] == {}
+        assert service.stats()["instances"] == {}
         assert processes_of(service.state_dir) == []
     finally:
         service.close()

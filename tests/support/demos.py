@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from service.postgres import Cluster
 from tests.support.service import COMMAND, processes_of
 from tests.support.waiting import PATIENCE_S
@@ -74,8 +76,9 @@ def run_demo(
     folder: Path, picture: Path, *options: object, env: Mapping[str, str], **identity: Any
 ) -> DemoRun:
     """Run the demo in `folder` to its end; `identity` are arguments of Popen: who runs it."""
+    arguments = ["demo", "--exit", "--state-dir", folder, "--picture", picture, *options]
     done = subprocess.run(
-        [*COMMAND, "demo", "--exit", "--state-dir", folder, "--picture", picture, *options],
+        [*COMMAND, *map(str, arguments)],
         env=env,
         cwd=picture.parent,
         stdin=subprocess.DEVNULL,
@@ -89,14 +92,23 @@ def run_demo(
     return DemoRun(folder, picture, done.returncode, done.stdout)
 
 
+def living(folder: Path) -> list[psutil.Process]:
+    """All processes of the demo's galleries: that of drawn studies, and that of `--data`."""
+    return [process for state_dir in _galleries(folder) for process in processes_of(state_dir)]
+
+
+def _galleries(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("state*") if path.is_dir()]
+
+
 @contextmanager
 def cleaned(folder: Path) -> Iterator[Path]:
-    """Ends what a demo in `folder` should have ended itself, and deletes its database."""
-    state_dir = folder / "state"
+    """Ends what a demo in `folder` should have ended itself, and deletes its databases."""
     try:
         yield folder
     finally:
-        for process in processes_of(state_dir):
+        for process in living(folder):
             if process.name() != "postgres":
                 process.kill()
-        Cluster(state_dir).remove()
+        for state_dir in _galleries(folder):
+            Cluster(state_dir).remove()

@@ -1,6 +1,7 @@
 """Orthanc as a hospital's PACS: it stores what it is given, and pushes it on by a REST call."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.support.service import AE_TITLE, free_port, listens
 from tests.support.waiting import PATIENCE_S, eventually
@@ -16,12 +16,14 @@ from tests.support.waiting import PATIENCE_S, eventually
 MODALITY = "precuneus"
 
 
+def find_orthanc() -> str | None:
+    """The program, which Debian puts where an ordinary user's PATH does not lead."""
+    return shutil.which("Orthanc", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+
+
 @contextmanager
-def running_orthanc(folder: Path, node_port: int) -> Iterator[httpx.Client]:
+def running_orthanc(program: str, folder: Path, node_port: int) -> Iterator[httpx.Client]:
     """An Orthanc that knows our node as the modality `precuneus`; yields a client of its API."""
-    program = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("Orthanc is not installed")
     dicom_port, http_port = free_port(), free_port()
     configuration = {
         "Name": "A hospital's PACS",

@@ -15,7 +15,7 @@ def small_cts(folder: Path, count: int, *, first: int = 0) -> list[Path]:
     `first` numbers them, so that two calls make different ones.
     """
     study = series = ""
-    files = []
+    files: list[Path] = []
     for number in range(first, first + count):
         if not files or number % _SLICES_PER_STUDY == 0:
             study, series = generate_uid(), generate_uid()

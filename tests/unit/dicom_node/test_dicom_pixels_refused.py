@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from dicom_node.errors import PixelsFailed, PixelsUnsupported
+from dicom_node.errors import PixelsFailed, PixelsUnsupported, StoredFileUnreadable
 from dicom_node.images import PixelLimits
 from dicom_node.pixels import frame_count, iter_frames
 from tests.support.objects import ct_dataset
@@ -93,8 +93,8 @@ def test_limits_are_kept(tmp_path: Path) -> None:
         frame_count(path, PixelLimits(frames=2))
 
 
-def test_a_file_that_is_gone_fails(tmp_path: Path) -> None:
-    with pytest.raises(PixelsFailed, match="cannot be read"):
+def test_a_file_that_is_gone_is_not_blamed_on_its_pixels(tmp_path: Path) -> None:
+    with pytest.raises(StoredFileUnreadable, match="cannot be read"):
         frame_count(tmp_path / "missing.dcm")
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from service.errors import ConfigurationError
-from service.processes.serve import make_state_dir, require_free
+from service.ports import require_free
+from service.state_dir import make_state_dir
 
 
 def test_a_free_port_is_accepted() -> None:
