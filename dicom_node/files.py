@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -130,7 +131,8 @@ class ObjectStore:
         On a full disk it is set aside without its reason, which then stands in the log alone.
         """
         aside = self._quarantine / Path(name).name
-        self.path(name).rename(aside)
+        # A move, not a rename: objects/ may be a volume of its own.
+        shutil.move(self.path(name), aside)
         fields = {"action": "file.quarantined", "file": name, "reason": reason}
         _log.warning("file set aside: %s", reason, extra=fields)
         with contextlib.suppress(OSError):

@@ -102,6 +102,10 @@ def _start_process(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logging.disable(logging.CRITICAL)
+    # Codecs in C write to standard error by themselves; the log is JSON lines.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    os.close(silence)
     configure_pydicom()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

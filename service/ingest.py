@@ -112,31 +112,38 @@ def _insert_instance(
         insert_or_skip(instance)
         .values(
             series_id=series_id,
-            sop_instance_uid=header.sop_instance_uid,
-            sop_class_uid=header.sop_class_uid,
-            transfer_syntax_uid=header.transfer_syntax_uid,
             patient_key=keyer.key(
                 header.patient_id or "",
                 header.issuer_of_patient_id or "",
                 header.study_instance_uid,
             ),
-            patient_sex=header.patient_sex,
-            patient_age_years=header.patient_age_years,
-            image_type=list(header.image_type),
-            instance_number=header.instance_number,
-            rows=header.rows,
-            columns=header.columns,
-            frames=header.frames,
-            flags=list(header.flags),
             file_name=file.name,
             file_size=file.size,
             sha256=file.sha256,
             source=received.source,
+            **_facts(header),
         )
         .on_conflict_do_nothing(index_elements=[instance.c.sop_instance_uid])
         .returning(instance.c.instance_id)
     )
     return new_id
+
+
+def _facts(header: Header) -> dict[str, object]:
+    """The header facts that an instance's row keeps."""
+    return {
+        "sop_instance_uid": header.sop_instance_uid,
+        "sop_class_uid": header.sop_class_uid,
+        "transfer_syntax_uid": header.transfer_syntax_uid,
+        "patient_sex": header.patient_sex,
+        "patient_age_years": header.patient_age_years,
+        "image_type": list(header.image_type),
+        "instance_number": header.instance_number,
+        "rows": header.rows,
+        "columns": header.columns,
+        "frames": header.frames,
+        "flags": list(header.flags),
+    }
 
 
 def _series_of(header: Header) -> Select[int]:

@@ -47,8 +47,6 @@ def claim(
     job_ids: Sequence[int] = []
     for suspect in (True, False) if suspects_first else (False, True):
         job_ids = job_ids or _free_jobs(connection, 1 if suspect else count, suspect=suspect)
-    if not job_ids:
-        return []
     connection.execute(
         update(embedding_job)
         .where(embedding_job.c.instance_id.in_(job_ids))
@@ -58,6 +56,10 @@ def claim(
             attempts=embedding_job.c.attempts + 1,
         )
     )
+    return _read_jobs(connection, job_ids) if job_ids else []
+
+
+def _read_jobs(connection: Connection, job_ids: Sequence[int]) -> list[Job]:
     rows = connection.execute(
         select(
             instance.c.instance_id,
@@ -135,14 +137,13 @@ def postpone(
     `untried` takes the attempt back: the object had no part in it.
     """
     attempts = embedding_job.c.attempts
-    connection.execute(
+    mine = connection.scalar(
         update(embedding_job)
         .where(embedding_job.c.instance_id == instance_id, embedding_job.c.lease_owner == owner)
         .values(lease_owner=None, attempts=func.greatest(attempts - 1, 0) if untried else attempts)
+        .returning(embedding_job.c.instance_id)
     )
-    connection.execute(
-        update(instance).where(instance.c.instance_id == instance_id).values(reason=reason)
-    )
+    connection.execute(update(instance).where(instance.c.instance_id == mine).values(reason=reason))
 
 
 def retry(connection: Connection, instance_ids: Iterable[int] | None = None) -> int:

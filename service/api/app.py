@@ -3,17 +3,17 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
+from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from service.api import health, instances
 from service.api.deps import Resources, demand_key
-from service.api.problems import add_problem_handlers
+from service.api.problems import add_problem_handlers, problem
+from service.settings import is_loopback
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
-_OWN_HOSTS = ["localhost", "127.0.0.1"]
 
 
 def create_app(resources: Resources) -> FastAPI:
@@ -44,9 +44,25 @@ def create_app(resources: Resources) -> FastAPI:
     _add_schema_route(app)
     _measure_requests(app, resources)
     if not resources.demands_key:
-        # Without keys, a web page must not reach us by a name that it points at this machine.
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=_OWN_HOSTS)
+        _answer_to_own_names_only(app)
     return app
+
+
+def _answer_to_own_names_only(app: FastAPI) -> None:
+    """Without keys, a web page must not reach us by a name that it points at this machine."""
+
+    @app.middleware("http")
+    async def refuse_others(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        try:
+            host = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+        except ValueError:
+            host = ""
+        if not is_loopback(host):
+            detail = "Without API keys the service answers to localhost and 127.0.0.1 alone."
+            return problem(421, "Misdirected request", detail)
+        return await call_next(request)
 
 
 def _add_schema_route(app: FastAPI) -> None:

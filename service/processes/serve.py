@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +46,10 @@ def serve(settings: Settings) -> int:
         forget_metrics(settings.state_dir)
         embedded = Cluster(settings.state_dir) if settings.has_embedded_database else None
         _announce(settings)
-        return Supervisor(_children(settings), embedded).run()
+        code = Supervisor(_children(settings), embedded).run()
+        # All that is left is to stop the database, which a second signal must not cut short.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return code
 
 
 @contextmanager

@@ -48,8 +48,7 @@ def schema(engine: Engine) -> set[tuple[object, ...]]:
                 " WHERE table_schema = 'public'",
                 "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
                 " FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
-                "SELECT tablename, indexname, indexdef FROM pg_indexes"
-                " WHERE schemaname = 'public'",
+                "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
             )
             for row in connection.execute(text(statement))
         }

@@ -23,7 +23,7 @@ from tests.support.decoders import (
 )
 from tests.support.objects import ct_dataset, write_file
 
-CRASHED = Refusal("failed", "the decoder crashed on it")
+CRASHED = Refusal("failed", "the decoder crashed on it", "perhaps machine")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_only_those_that_hang_are_blamed() -> None:
     # Long enough for a process to start on a busy machine, which counts as decoding time.
     pool = DecodePool(2, timeout_s=4, memory_mb=1024)
     results = list(pool.run(hang_on, numbered(3, (1,))))
-    assert results == [0, Refusal("failed", "decoding took longer than 4 s"), 2]
+    assert results == [0, Refusal("failed", "decoding took longer than 4 s", "perhaps machine"), 2]
     pool.close()
 
 
@@ -96,14 +96,14 @@ def test_frames_are_counted_and_prepared(tmp_path: Path) -> None:
     assert len({frame.tobytes() for frame in whole}) == 3
 
 
-def test_a_refusal_says_whether_it_is_an_image_at_all(tmp_path: Path) -> None:
+def test_a_refusal_says_what_is_at_fault(tmp_path: Path) -> None:
     report = write_file(tmp_path / "sr.dcm", ct_dataset(PixelData=None, Modality="SR"))
     short = write_file(tmp_path / "short.dcm", ct_dataset(PixelData=b"\0" * 100))
     config = PreprocessConfig(size=32)
-    for path, state in (
-        (report, "unsupported"),
-        (short, "failed"),
-        (tmp_path / "gone.dcm", "failed"),
+    for path, state, blame in (
+        (report, "unsupported", "object"),
+        (short, "failed", "object"),
+        (tmp_path / "gone.dcm", "failed", "disk"),
     ):
         for refusal in (
             count_frames(path),
@@ -111,7 +111,7 @@ def test_a_refusal_says_whether_it_is_an_image_at_all(tmp_path: Path) -> None:
             render_frame(path, 1),
         ):
             assert isinstance(refusal, Refusal)
-            assert refusal.state == state
+            assert (refusal.state, refusal.blame) == (state, blame)
             assert refusal.reason
             assert "Nobody" not in refusal.reason
 

@@ -13,7 +13,9 @@ from tests.support.databases import EMPTY, away, fresh_database
 
 
 @pytest.fixture
-def healthy(settings: Settings, encoder: ActiveEncoder, take: Receiver, checkpoint_file: Path) -> Settings:
+def healthy(
+    settings: Settings, encoder: ActiveEncoder, take: Receiver, checkpoint_file: Path
+) -> Settings:
     """Settings of a gallery that lacks nothing."""
     kept = kept_checkpoint(settings.state_dir, encoder.name)
     kept.parent.mkdir()
@@ -63,9 +65,7 @@ def test_a_lost_secret(healthy: Settings) -> None:
     assert wrong(healthy) == {"patient keys"}
 
 
-def test_a_database_that_is_away(
-    healthy: Settings, cluster_url: str, database_url: str
-) -> None:
+def test_a_database_that_is_away(healthy: Settings, cluster_url: str, database_url: str) -> None:
     with away(cluster_url, database_url):
         assert wrong(healthy) == {"database"}
 
@@ -95,7 +95,9 @@ def test_who_holds_a_port(healthy: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         taken = healthy.model_copy(update={"http": HttpSettings(port=port)})
-        assert "answers" in finding(taken, "HTTP port").detail
+        found = finding(taken, "HTTP port")
+        assert found.verdict == "wrong"
+        assert "PRECUNEUS_HTTP__PORT" in found.remedy
     assert "is free" in finding(taken, "HTTP port").detail
 
 

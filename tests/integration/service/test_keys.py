@@ -83,7 +83,7 @@ def test_the_key_of_a_secret_is_taken_over_once(engine: Engine, tmp_path: Path) 
         require_key(engine, HttpSettings(host=ANYWHERE, api_key_file=file))
     with engine.connect() as connection:
         assert keys.is_valid(connection, "a-secret-of-twenty-four-characters")
-        assert [key.name for key in keys.list_keys(connection)] == ["secret"]
+        assert [key.name for key in keys.list_keys(connection)] == ["(key file)"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"x" * 23, b"\xff\xfe" * 20])

@@ -80,7 +80,7 @@ def test_identical_slices_are_all_found(
     engine: Engine, encoder: ActiveEncoder, exact: bool
 ) -> None:
     """A phantom scanned in many studies: HNSW keeps ten equal vectors in one element."""
-    same = directions(1)
+    same = directions(1, seed=7)
     twins = [MadeInstance(f"1.3.{n}", patient=n, coordinates=same) for n in range(40)]
     fill(engine, [*twins, *[replace(m, patient=99) for m in one_each(40)]], encoder)
     answer = ask(engine, Query("1.3.7", k=39, exact=exact))
@@ -148,7 +148,7 @@ def test_what_cannot_be_answered_says_why(
 
 
 def test_without_an_encoder_nothing_can_be_answered(engine: Engine) -> None:
-    fill(engine, [MadeInstance("1.5.1", state="pending")])
+    fill(engine, [MadeInstance("1.5.1")])
     with pytest.raises(Unavailable, match="worker"):
         ask(engine, Query("1.5.1"))
 

@@ -138,3 +138,20 @@ def test_no_request_is_an_internal_error(
     assert response.status_code in (200, 307, 404, 409, 422)
     if response.status_code >= 400:
         problem_of(response, response.status_code)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:8000", "localhost", "LOCALHOST:80", "[::1]:8000", "127.9.9.9"]
+)
+def test_our_own_names_are_answered_to(filled: Filled, host: str) -> None:
+    assert filled.client.get("/v1/instances/8.1", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "192.168.1.7", "", "[::1", "a b", "localhost@evil"],
+)
+def test_a_name_that_somebody_points_at_this_machine_is_not(filled: Filled, host: str) -> None:
+    """A web page cannot read the gallery by DNS rebinding while no key is asked for."""
+    response = filled.client.get("/v1/instances/8.1", headers={"Host": host})
+    assert "localhost" in problem_of(response, 421)

@@ -134,6 +134,7 @@ def test_the_worker_logs_json_and_keeps_its_weights(imported: Imported) -> None:
     assert sum(line.get("instances", 0) for line in lines) == 6
     assert "ZQ-" not in imported.embedded.errors
     (kept,) = (imported.shell.folder / "state" / "encoders").iterdir()
-    assert kept.read_bytes() == Path(
-        imported.shell.settings["PRECUNEUS_ENCODER__CHECKPOINT"]
-    ).read_bytes()
+    assert (
+        kept.read_bytes()
+        == Path(imported.shell.settings["PRECUNEUS_ENCODER__CHECKPOINT"]).read_bytes()
+    )

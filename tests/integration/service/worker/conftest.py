@@ -78,7 +78,9 @@ def bench(engine: Engine, take: Receiver, tmp_path: Path) -> Bench:
 
 
 @pytest.fixture
-def loaded(engine: Engine, settings: Settings, checkpoint_file: Path) -> tuple[Embedder, ActiveEncoder]:
+def loaded(
+    engine: Engine, settings: Settings, checkpoint_file: Path
+) -> tuple[Embedder, ActiveEncoder]:
     """The small encoder, registered as a worker's start does it."""
     encoder = EncoderSettings(checkpoint=checkpoint_file)
     return load_encoder(engine, settings.model_copy(update={"encoder": encoder}))

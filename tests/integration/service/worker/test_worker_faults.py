@@ -1,5 +1,6 @@
 """Workers that lose their lease, their database, their life, or meet each other."""
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -122,19 +123,38 @@ def run_until_drained(bench: Bench, make_worker: MakeWorker, **options: Any) -> 
         running.result()
 
 
+class Outage(logging.Handler):
+    """The database is away until the worker says that it waits for it."""
+
+    def __init__(self, cluster_url: str, database_url: str) -> None:
+        super().__init__()
+        self._away = away(cluster_url, database_url)
+        self.has_ended = False
+
+    def begin(self) -> None:
+        self._away.__enter__()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "action", "") == "database_lost" and not self.has_ended:
+            self.has_ended = True
+            self._away.__exit__(None, None, None)
+
+
 def test_a_worker_outlives_a_database_that_goes_away(
     bench: Bench, make_worker: MakeWorker, cluster_url: str, database_url: str
 ) -> None:
     bench.add(*(ct_dataset(seed=n) for n in range(6)))
-    outage = away(cluster_url, database_url)
-
-    def fail_and_come_back() -> None:
-        outage.__enter__()
-        # The batch finds the database gone; it is back before the worker asks for the next.
-        event.listen(bench.engine, "handle_error", lambda _context: calls.pop()() if calls else None)
-
-    calls: list[Callable[[], object]] = [lambda: outage.__exit__(None, None, None)]
-    run_until_drained(bench, make_worker, before=only_once(fail_and_come_back), batch_size=3)
+    outage = Outage(cluster_url, database_url)
+    logger = logging.getLogger("precuneus.worker")
+    logger.addHandler(outage)
+    try:
+        # The worker cannot give its jobs back meanwhile: they come when their lease runs out.
+        run_until_drained(
+            bench, make_worker, before=only_once(outage.begin), batch_size=3, lease_s=3
+        )
+    finally:
+        logger.removeHandler(outage)
+    assert outage.has_ended
     assert bench.states() == ["embedded"] * 6
 
 
