@@ -52,9 +52,13 @@ def test_only_those_that_kill_their_process_are_blamed(pool: DecodePool) -> None
 
 def test_only_those_that_hang_are_blamed() -> None:
     # Long enough for a process to start on a busy machine, which counts as decoding time.
-    pool = DecodePool(2, timeout_s=4, memory_mb=1024)
+    pool = DecodePool(2, timeout_s=2.5, memory_mb=1024)
     results = list(pool.run(hang_on, numbered(3, (1,))))
-    assert results == [0, Refusal("failed", "decoding took longer than 4 s", "perhaps machine"), 2]
+    assert results == [
+        0,
+        Refusal("failed", "decoding took longer than 2.5 s", "perhaps machine"),
+        2,
+    ]
     pool.close()
 
 
@@ -90,9 +94,11 @@ def test_frames_are_counted_and_prepared(tmp_path: Path) -> None:
     config = PreprocessConfig(size=32)
     whole = prepare_frames(Task(path, 0, 3), config)
     assert isinstance(whole, np.ndarray)
-    assert (whole.shape, whole.dtype) == ((3, 32, 32), np.float32)
-    parts = [prepare_frames(Task(path, n, n + 1), config) for n in range(3)]
-    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert whole.shape == (3, 32, 32)
+    assert whole.dtype == np.float32
+    for number, frame in enumerate(whole):
+        alone = prepare_frames(Task(path, number, number + 1), config)
+        np.testing.assert_array_equal(np.asarray(alone), frame[None])
     assert len({frame.tobytes() for frame in whole}) == 3
 
 

@@ -1,5 +1,6 @@
-import socket
 from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
+from threading import Thread
 
 import pytest
 from sqlalchemy import Engine, text
@@ -8,7 +9,7 @@ from dicom_node.receive import Receiver
 from service import keys
 from service.doctor import Finding, examine
 from service.encoders import ActiveEncoder, keep_checkpoint, kept_checkpoint
-from service.settings import EncoderSettings, HttpSettings, Settings
+from service.settings import DicomSettings, EncoderSettings, HttpSettings, Settings
 from tests.support.databases import EMPTY, away, fresh_database
 
 
@@ -20,7 +21,13 @@ def healthy(
     kept = kept_checkpoint(settings.state_dir, encoder.name)
     kept.parent.mkdir()
     kept.touch()
-    return settings.model_copy(update={"encoder": EncoderSettings(checkpoint=checkpoint_file)})
+    changes = {
+        "encoder": EncoderSettings(checkpoint=checkpoint_file),
+        # Whatever runs on this machine is not this gallery's service.
+        "dicom": DicomSettings(port=0),
+        "http": HttpSettings(port=0),
+    }
+    return settings.model_copy(update=changes)
 
 
 def wrong(settings: Settings) -> set[str]:
@@ -40,7 +47,7 @@ def test_a_healthy_gallery(healthy: Settings) -> None:
 
 
 def test_off_loopback_a_key_is_missed(healthy: Settings, engine: Engine) -> None:
-    open_wide = healthy.model_copy(update={"http": HttpSettings(host="0.0.0.0")})
+    open_wide = healthy.model_copy(update={"http": HttpSettings(host="0.0.0.0", port=0)})
     assert wrong(open_wide) == {"API keys"}
     with engine.begin() as connection:
         keys.create_key(connection, "viewer")
@@ -85,20 +92,27 @@ def test_a_gallery_that_was_never_used(
             state_dir=settings.state_dir / "new",
             database={"url": url},  # type: ignore[arg-type]
             encoder={"checkpoint": checkpoint_file},  # type: ignore[arg-type]
+            dicom={"port": 0},  # type: ignore[arg-type]
+            http={"port": 0},  # type: ignore[arg-type]
         )
         assert wrong(new) == set()
         assert finding(new, "migrations").verdict == "note"
         assert "made at first use" in finding(new, "state folder").detail
 
 
-def test_who_holds_a_port(healthy: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        port = holder.getsockname()[1]
-        taken = healthy.model_copy(update={"http": HttpSettings(port=port)})
-        found = finding(taken, "HTTP port")
-        assert found.verdict == "wrong"
-        assert "PRECUNEUS_HTTP__PORT" in found.remedy
-    assert "is free" in finding(taken, "HTTP port").detail
+def test_another_program_on_the_port_of_the_api(healthy: Settings) -> None:
+    """It hangs up on whoever calls."""
+    with TCPServer(("127.0.0.1", 0), BaseRequestHandler) as holder:
+        port = holder.server_address[1]
+        Thread(target=holder.serve_forever, args=(0.01,)).start()
+        try:
+            found = finding(
+                healthy.model_copy(update={"http": HttpSettings(port=port)}), "HTTP port"
+            )
+        finally:
+            holder.shutdown()
+    assert found.verdict == "wrong"
+    assert "PRECUNEUS_HTTP__PORT" in found.remedy
 
 
 def test_nothing_is_changed(healthy: Settings, tmp_path: Path, checkpoint_file: Path) -> None:

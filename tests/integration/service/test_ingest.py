@@ -139,7 +139,16 @@ def test_the_same_bytes_again_heal_an_instance_whose_file_was_lost(
     path = write_file(tmp_path / "a.dcm", ct_dataset())
     import_file(take, path)
     store.remove(next(store.names()))
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM embedding_job"))
+        connection.execute(text("UPDATE instance SET state = 'failed', reason = 'it was gone'"))
     assert import_file(take, path)[0] is Registration.STORED
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT file_name FROM instance")).scalars().all()
-    assert rows == list(store.names())
+        (row,) = connection.execute(
+            text(
+                "SELECT file_name, state, reason"
+                " FROM instance JOIN embedding_job USING (instance_id)"
+            )
+        ).all()
+    assert [row.file_name] == list(store.names())
+    assert (row.state, row.reason) == ("pending", None)

@@ -86,6 +86,27 @@ def test_the_key_of_a_secret_is_taken_over_once(engine: Engine, tmp_path: Path) 
         assert [key.name for key in keys.list_keys(connection)] == ["(key file)"]
 
 
+def test_a_new_key_in_the_file_replaces_the_old(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "api_key"
+    old, new = "the-first-key-of-the-secret-file", "the-second-key-of-the-secret-file"
+    with engine.begin() as connection:
+        viewers = keys.create_key(connection, "viewer")
+    for key in (old, new):
+        file.write_text(key)
+        require_key(engine, HttpSettings(host=ANYWHERE, api_key_file=file))
+    with engine.connect() as connection:
+        assert [keys.is_valid(connection, key) for key in (old, new, viewers)] == [
+            False,
+            True,
+            True,
+        ]
+
+
+def test_keys_can_be_demanded_on_loopback(engine: Engine) -> None:
+    with pytest.raises(ConfigurationError, match="api key create"):
+        require_key(engine, HttpSettings(demand_key=True))
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"x" * 23, b"\xff\xfe" * 20])
 def test_a_secret_that_is_no_key_is_refused(engine: Engine, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "api_key"

@@ -201,12 +201,3 @@ def test_settling_sets_state_and_reason(engine: Engine, jobs: dict[str, int]) ->
         ("pending", None, False),
     ]
     assert len(rows) == 2 + len(rest)
-
-
-def test_counting_what_waits(engine: Engine, jobs: dict[str, int]) -> None:
-    owner = uuid4()
-    claimed = ids_of(claim(engine, owner, 4))
-    with engine.begin() as connection:
-        assert queue.pending_count(connection) == 20
-        queue.take(connection, owner, claimed)
-        assert queue.pending_count(connection) == 16

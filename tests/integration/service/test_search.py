@@ -1,9 +1,10 @@
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from service.encoders import ActiveEncoder, register
 from service.errors import (
@@ -15,6 +16,7 @@ from service.errors import (
     Unavailable,
 )
 from service.search import MAXIMUM_K, Answer, Query, similar
+from tests.support.databases import fresh_database
 from tests.support.encoders import DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance, fill, write_embeddings
 
@@ -114,6 +116,24 @@ def test_a_frame_of_a_multi_frame_object_is_a_query_of_its_own(
     }
 
 
+@pytest.fixture(scope="module")
+def each_state(cluster_url: str) -> Iterator[Engine]:
+    """A gallery with one instance of each state."""
+    made = [
+        MadeInstance("1.5.1", state="pending"),
+        MadeInstance("1.5.2", state="unsupported", reason="not an image"),
+        MadeInstance("1.5.3", state="failed", reason="the decoder crashed on it"),
+        MadeInstance("1.5.4", coordinates=directions(1)),
+    ]
+    with fresh_database(cluster_url) as url:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            encoder = register(connection, made_encoder())
+        fill(engine, made, encoder)
+        yield engine
+        engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("query", "error", "words"),
     [
@@ -130,21 +150,10 @@ def test_a_frame_of_a_multi_frame_object_is_a_query_of_its_own(
     ],
 )
 def test_what_cannot_be_answered_says_why(
-    engine: Engine,
-    encoder: ActiveEncoder,
-    query: Query,
-    error: type[ServiceError],
-    words: str,
+    each_state: Engine, query: Query, error: type[ServiceError], words: str
 ) -> None:
-    made = [
-        MadeInstance("1.5.1", state="pending"),
-        MadeInstance("1.5.2", state="unsupported", reason="not an image"),
-        MadeInstance("1.5.3", state="failed", reason="the decoder crashed on it"),
-        MadeInstance("1.5.4", coordinates=directions(1)),
-    ]
-    fill(engine, made, encoder)
     with pytest.raises(error, match=words):
-        ask(engine, query)
+        ask(each_state, query)
 
 
 def test_without_an_encoder_nothing_can_be_answered(engine: Engine) -> None:

@@ -4,7 +4,12 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import CTImageStorage, ImplicitVRLittleEndian, MRImageStorage
 
-from dicom_node.errors import CannotUnderstand, DatasetMismatch, OutOfResources
+from dicom_node.errors import (
+    CannotUnderstand,
+    DatasetMismatch,
+    OutOfResources,
+    StoredFileUnreadable,
+)
 from dicom_node.files import ObjectStore
 from dicom_node.receive import AnnouncedObject, ReceivedObject, Receiver, Registration
 from tests.support.objects import ct_dataset
@@ -138,5 +143,5 @@ def test_registering_again_never_removes_a_file(store: ObjectStore) -> None:
 
 
 def test_a_file_that_is_gone_cannot_be_registered(receiver: Receiver) -> None:
-    with pytest.raises(OutOfResources, match="cannot be read"):
+    with pytest.raises(StoredFileUnreadable, match="cannot be read"):
         receiver.register_stored("ab/missing.dcm")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from service.db.engine import external_url
 from service.errors import ConfigurationError
 from service.processes.serve import exported
-from service.settings import DatabaseSettings, Settings, is_loopback
+from service.settings import DatabaseSettings, HttpSettings, Settings, is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost"])
@@ -26,6 +26,22 @@ def test_all_of_it_binds_to_this_machine_by_default(tmp_path: Path) -> None:
     assert (settings.dicom.port, settings.http.port) == (11112, 8000)
     assert settings.dicom.ae_title == "PRECUNEUS"
     assert settings.has_embedded_database
+
+
+@pytest.mark.parametrize(
+    ("changes", "demanded"),
+    [
+        ({}, False),
+        ({"demand_key": True}, True),
+        ({"api_key_file": "key"}, True),
+        ({"api_key_file": "key", "demand_key": False}, False),
+        ({"host": "0.0.0.0"}, True),
+        # Off loopback nobody can do without.
+        ({"host": "0.0.0.0", "demand_key": False}, True),
+    ],
+)
+def test_when_api_keys_are_demanded(changes: dict[str, object], demanded: bool) -> None:
+    assert HttpSettings.model_validate(changes).demands_key is demanded
 
 
 def test_arguments_override_the_environment_that_overrides_the_file(

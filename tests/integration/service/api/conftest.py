@@ -92,8 +92,8 @@ def filled(
 
 def store_slice(settings: Settings, engine: Engine, folder: Path, pixels: NDArray[np.int16]) -> str:
     """Take in a CT slice and a rival of the same UID; its UID."""
-    window = {"WindowCenter": 512, "WindowWidth": 2048}
-    first = ct_dataset(pixels=pixels, patient_id="ZQ-4711", PatientAge="045Y", **window)
+    first = ct_dataset(pixels=pixels, patient_id="ZQ-4711", PatientAge="045Y")
+    first.WindowCenter, first.WindowWidth = 512, 2048
     rival = ct_dataset(sop_instance_uid=first.SOPInstanceUID, patient_id="ZQ-4711")
     take = receiver(settings, engine)
     for name, dataset in (("first", first), ("rival", rival)):

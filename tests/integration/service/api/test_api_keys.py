@@ -70,8 +70,8 @@ def test_with_a_key_all_of_it_answers(serve: Serve, key: str) -> None:
     ],
 )
 def test_what_is_no_valid_key_is_refused(serve: Serve, key: str, header: str) -> None:
-    value = header.format(key=key).encode("latin-1")
-    response = serve(demands_key=True).get("/readyz", headers={"Authorization": value})
+    headers = {b"Authorization": header.format(key=key).encode("latin-1")}
+    response = serve(demands_key=True).get("/readyz", headers=headers)
     detail = problem_of(response, 401)
     assert key not in detail
 

@@ -8,6 +8,7 @@ from service.db.migrate import head_revision
 from tests.integration.service.cli.conftest import Imported
 from tests.support.commands import Shell
 from tests.support.databases import EMPTY, away, fresh_database
+from tests.support.galleries import MadeInstance, fill
 from tests.support.objects import ct_dataset, write_file
 
 
@@ -119,3 +120,10 @@ def test_an_encoder_that_cannot_be_loaded_is_a_sentence(shell: Shell, tmp_path: 
     ended = shell.run("worker", "run", "--once", PRECUNEUS_ENCODER__CHECKPOINT=str(damaged))
     assert ended.code == 1
     assert damaged.name in ended.errors
+
+
+def test_what_failed_is_queued_again(shell: Shell, engine: Engine) -> None:
+    fill(engine, [MadeInstance(f"1.{n}", state="failed", reason="broken") for n in range(3)])
+    ended = shell.run("gallery", "retry")
+    assert (ended.code, ended.output) == (0, "3 failed instances are queued again.\n")
+    assert shell.run("gallery", "stats", "--json").json()["waiting"] == 3

@@ -10,6 +10,7 @@ from service.db.vectors import decode_vector
 from service.decoding import Task, prepare_frames
 from service.encoders import ActiveEncoder
 from service.labels import LabelRecord, record_labels
+from service.worker import Worker
 from tests.integration.service.worker.conftest import Bench, MakeWorker, Settled
 from tests.support.objects import ct_dataset
 
@@ -111,7 +112,7 @@ def test_a_worker_that_is_told_to_stop_ends_after_its_batch(
     bench: Bench, make_worker: MakeWorker
 ) -> None:
     bench.add(*(ct_dataset(seed=n) for n in range(6)))
-    worker = make_worker(lambda _batch: worker.stop(), batch_size=2)
+    worker: Worker = make_worker(lambda _batch: worker.stop(), batch_size=2)
     worker.run()
     assert bench.states() == ["embedded"] * 2 + ["pending"] * 4
     assert bench.waiting() == 4
