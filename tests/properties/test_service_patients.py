@@ -41,3 +41,12 @@ def test_a_key_is_never_the_fingerprint_that_the_database_keeps(
     patient: tuple[str, str, str],
 ) -> None:
     assert KEYER.key(*patient).hex != KEYER.fingerprint()
+
+
+@settings(deadline=None)
+@given(st.text("abc", min_size=2, max_size=6), st.data())
+def test_where_issuer_ends_and_patient_id_begins_counts(text: str, data: st.DataObject) -> None:
+    cuts = st.integers(0, len(text) - 1)
+    one, other = data.draw(cuts), data.draw(cuts)
+    keys = [KEYER.key(text[cut:], text[:cut], "1.2") for cut in (one, other)]
+    assert (keys[0] == keys[1]) == (one == other)

@@ -1,6 +1,8 @@
 """What lies in a gallery: its rows, its files, and what was set aside."""
 
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, text
 
@@ -16,6 +18,18 @@ def count_rows(engine: Engine, table: str) -> int:
     """How many rows a table has."""
     with engine.connect() as connection:
         return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+
+
+def waits_for_lock(engine: Engine, done: "Future[Any]") -> bool:
+    """Whether somebody comes to wait for a lock by agreement before `done` is done."""
+    with engine.connect() as watching:
+        while not done.done():
+            waiting = watching.execute(
+                text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            ).scalar_one()
+            if waiting:
+                return True
+    return False
 
 
 def file_names(engine: Engine) -> set[str]:

@@ -1,8 +1,9 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from service import export
 from service.encoders import ActiveEncoder
@@ -81,6 +82,27 @@ def test_blocks_are_put_together_whatever_arrives_meanwhile(
     last = made[-1].coordinates
     assert last is not None
     np.testing.assert_allclose(embedding[-2:], last @ made_encoder().basis.T, atol=1e-6)
+
+
+def test_slices_that_arrive_between_two_columns_are_left_out(
+    engine: Engine, encoder: ActiveEncoder, tmp_path: Path
+) -> None:
+    fill(engine, some(3), encoder)
+
+    def arrive(_connection: Any, _cursor: Any, statement: str, *_others: object) -> None:
+        if "FROM embedding_encoder" in statement:
+            start = 10_000 * (len(arrived) + 1)
+            arrived.append(fill(engine, [_later(start)], encoder))
+
+    arrived: list[dict[str, int]] = []
+    event.listen(engine, "before_cursor_execute", arrive)
+    count = export_gallery(engine, tmp_path / "gallery.npz")
+    event.remove(engine, "before_cursor_execute", arrive)
+    # One before the count, one before the columns, one before the embeddings.
+    assert len(arrived) == 3
+    assert count == 6
+    with np.load(tmp_path / "gallery.npz", allow_pickle=False) as archive:
+        assert {len(archive[name]) for name in archive.files} == {6}
 
 
 def _later(start: int) -> MadeInstance:

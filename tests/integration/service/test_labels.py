@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from service.labels import (
 from service.search import Query, similar
 from tests.support.encoders import DIMENSION, unit
 from tests.support.galleries import MadeInstance, fill, write_embeddings
+from tests.support.stored import waits_for_lock
 
 
 def of_instance(uid: str, label: str, source: str = "import") -> LabelRecord:
@@ -161,18 +162,6 @@ def write_labelled(
         for m in made
     ]
     write_embeddings(connection, encoder, rows, ids)
-
-
-def waits_for_lock(engine: Engine, done: "Future[LabelReport]") -> bool:
-    """Whether somebody comes to wait for the lock of the labels before `done` is done."""
-    with engine.connect() as watching:
-        while not done.done():
-            waiting = watching.execute(
-                text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            ).scalar_one()
-            if waiting:
-                return True
-    return False
 
 
 def test_labels_that_arrive_while_a_batch_is_written_are_not_missed(

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from pydicom.encaps import encapsulate
@@ -13,6 +15,7 @@ from service.labels import LabelRecord, record_labels
 from service.worker import Worker
 from tests.integration.service.worker.conftest import Bench, MakeWorker, Settled
 from tests.support.objects import ct_dataset
+from tests.support.stored import waits_for_lock
 
 Loaded = tuple[Embedder, ActiveEncoder]
 
@@ -106,6 +109,20 @@ def test_labels_that_came_first_are_copied(
     found = bench.settled()
     assert found[str(one.SOPInstanceUID)].labels == ["bleed", "glioma"]
     assert found[str(other.SOPInstanceUID)].labels == []
+
+
+def test_labels_that_are_being_imported_are_waited_for(
+    bench: Bench, make_worker: MakeWorker, engine: Engine
+) -> None:
+    (uid,) = bench.add(ct_dataset())
+    worker = make_worker()
+    with ThreadPoolExecutor(1) as other, engine.connect() as importing:
+        record_labels(importing, [LabelRecord(uid, None, "glioma", "board")])
+        embedding = other.submit(worker.run_batch)
+        assert waits_for_lock(engine, embedding)
+        importing.commit()
+        assert embedding.result() == 1
+    assert bench.settled()[uid].labels == ["glioma"]
 
 
 def test_a_worker_that_is_told_to_stop_ends_after_its_batch(

@@ -114,13 +114,20 @@ def run_until_drained(bench: Bench, make_worker: MakeWorker, **options: Any) -> 
     worker = make_worker(**options)
     with ThreadPoolExecutor(1) as thread:
         running = thread.submit(worker.run)
-        while not running.done():
-            try:
-                if bench.waiting() == 0:
-                    worker.stop()
-            except SQLAlchemyError:
-                continue
+        try:
+            while not running.done() and not is_drained(bench):
+                pass
+        finally:
+            worker.stop()
         running.result()
+
+
+def is_drained(bench: Bench) -> bool:
+    """Whether no job is left, as far as the database can be asked."""
+    try:
+        return bench.waiting() == 0
+    except SQLAlchemyError:
+        return False
 
 
 class Outage(logging.Handler):
