@@ -1,7 +1,8 @@
 """Nearest neighbours by Euclidean distance, found inside PostgreSQL; no vector crosses the wire.
 
 The approximate path walks the HNSW index and sorts what it finds by exact distance; where it comes
-back with fewer rows than asked for, the exact path answers. The answer says which way it was found.
+back with fewer rows than asked for, or a modality or label is asked for, the exact path answers.
+The answer says which way it was found.
 """
 
 from dataclasses import dataclass, field
@@ -92,7 +93,9 @@ def similar(connection: Connection, query: Query) -> Answer:
         # The index returns its later rounds only roughly in order: sort some more than needed.
         "fetch": 2 * query.k + 20,
     }
-    if not query.exact:
+    # A filter that points away from the query makes the walk through the index lose neighbours.
+    is_filtered = query.modality is not None or query.label is not None
+    if not query.exact and not is_filtered:
         rows = _search_hnsw(connection, encoder, query, parameters)
         if len(rows) == query.k:
             return Answer(query, encoder, "hnsw", True, _neighbours(rows))
