@@ -45,6 +45,7 @@ _KEYWORDS = (
     *(f"{name}PaletteColorLookupTableDescriptor" for name in ("Red", "Green", "Blue")),
     *(f"{name}PaletteColorLookupTableData" for name in ("Red", "Green", "Blue")),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
+    *("ImageOrientationPatient", "PixelSpacing", "PixelAspectRatio"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 _TAGS = frozenset(tag for word in _KEYWORDS if (tag := tag_for_keyword(word)) is not None)

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.errors import PixelsFailed
 from dicom_node.functional_groups import group_item
+from dicom_node.geometry import UNKNOWN_GEOMETRY, Geometry, geometry_of
 from dicom_node.grayscale import (
     ModalityTransform,
     is_hounsfield,
@@ -35,7 +36,7 @@ class Frame:
     `number` counts from 1. `pixels` (H, W) are modality values, such as HU when `is_hu`; padding is
     NaN, colour is brightness, and MONOCHROME1 is inverted unless `is_hu`, so more is always
     brighter. `window` is (centre, width) in the same values; `voi_function` says how to apply it
-    (PS3.3 C.11.2.1).
+    (PS3.3 C.11.2.1). `geometry` says how the frame lies in space, as far as it is told.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Frame:
     modality: str
     is_hu: bool
     voi_function: str = "LINEAR"
+    geometry: Geometry = UNKNOWN_GEOMETRY
 
 
 def frame_count(path: Path, limits: PixelLimits = DEFAULT_LIMITS) -> int:
@@ -91,8 +93,10 @@ def _frame(image: Image, index: int, stored: NDArray[Any]) -> Frame:
 def _meaningful(dataset: Dataset, index: int, stored: NDArray[Any]) -> Frame:
     modality = (text_of(dataset, "Modality") or "OT").upper()
     photometric = (text_of(dataset, "PhotometricInterpretation") or "").upper()
+    geometry = geometry_of(dataset, index)
     if stored.ndim == 3 or photometric == "PALETTE COLOR":
-        return Frame(index + 1, luminance(dataset, stored), None, modality, is_hu=False)
+        grey = luminance(dataset, stored)
+        return Frame(index + 1, grey, None, modality, is_hu=False, geometry=geometry)
     transform = modality_transform(dataset, index)
     is_hu = is_hounsfield(dataset, transform)
     pixels = modality_values(dataset, stored, transform)
@@ -101,7 +105,7 @@ def _meaningful(dataset: Dataset, index: int, stored: NDArray[Any]) -> Frame:
         ends = _range_ends(dataset, pixels, transform)
         pixels = np.float32(ends) - pixels
         window = (ends - window[0], window[1]) if window is not None else None
-    return Frame(index + 1, pixels, window, modality, is_hu, function)
+    return Frame(index + 1, pixels, window, modality, is_hu, function, geometry)
 
 
 def _range_ends(

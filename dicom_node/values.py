@@ -5,6 +5,7 @@ surrogate, bounded in length.
 """
 
 from datetime import date
+from math import isfinite
 from typing import Any
 
 from pydicom.dataelem import RawDataElement
@@ -70,6 +71,15 @@ def number_of(dataset: Dataset, keyword: str, position: int = 0) -> float | None
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
     return number if abs(number) != float("inf") and number == number else None
+
+
+def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Every value of a numeric element; empty where one of them is no finite number."""
+    try:
+        numbers = tuple(float(text) for text in texts_of(dataset, keyword))
+    except ValueError:
+        return ()
+    return numbers if all(map(isfinite, numbers)) else ()
 
 
 def date_of(dataset: Dataset, keyword: str) -> date | None:

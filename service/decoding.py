@@ -67,12 +67,22 @@ def prepare_frames(task: Task, config: PreprocessConfig) -> NDArray[np.float32] 
     """The encoder's input for a run of frames, (N, S, S) (runs in a decoding process)."""
     try:
         frames = iter_frames(task.path, task.start, task.stop)
-        return np.stack([prepare(f.pixels, modality=_scale_of(f), config=config) for f in frames])
+        return np.stack([_prepared(frame, config) for frame in frames])
     except _REFUSED as error:
         return _refusal(error)
 
 
-def _scale_of(frame: Frame) -> str:
+def _prepared(frame: Frame, config: PreprocessConfig) -> NDArray[np.float32]:
+    return prepare(
+        frame.pixels,
+        modality=scale_of(frame),
+        config=config,
+        orientation=frame.geometry.orientation,
+        spacing=frame.geometry.spacing,
+    )
+
+
+def scale_of(frame: Frame) -> str:
     """The modality to scale as: a CT that is not in HU (a localiser, a screenshot) is no CT."""
     return "OT" if frame.modality == "CT" and not frame.is_hu else frame.modality
 
@@ -179,6 +189,9 @@ class DecodePool:
         executor, self._executor = self._executor, None
         if executor is None:
             return
+        # A process killed half-way through an answer leaves the executor waiting for the rest,
+        # unless nobody holds the pipe's writing end any more.
+        executor._result_queue._writer.close()  # type: ignore[attr-defined]
         for process in list((executor._processes or {}).values()):
             process.kill()
         executor.shutdown(wait=True, cancel_futures=True)

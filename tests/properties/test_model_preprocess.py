@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from model.preprocess import PreprocessConfig, largest_component, prepare
+from model.head import largest_component
+from model.preprocess import PreprocessConfig, prepare
 
 CONFIG = PreprocessConfig(size=32)
 MODALITIES = st.sampled_from(["CT", "MR", "PT", ""])
@@ -18,10 +19,22 @@ PICTURES = DTYPES.flatmap(
 )
 
 
+COSINES = st.one_of(st.floats(), st.sampled_from([-1.0, 0.0, 1.0]))
+ORIENTATIONS = st.none() | st.lists(COSINES, max_size=7).map(tuple)
+SPACINGS = st.none() | st.tuples(st.floats(), st.floats())
+
+
 @settings(deadline=None)
-@given(PICTURES, MODALITIES)
-def test_any_picture_becomes_finite_and_square(pixels: NDArray[np.float32], modality: str) -> None:
-    prepared = prepare(pixels, modality=modality, config=CONFIG)
+@given(PICTURES, MODALITIES, ORIENTATIONS, SPACINGS)
+def test_any_picture_becomes_finite_and_square(
+    pixels: NDArray[np.float32],
+    modality: str,
+    orientation: tuple[float, ...] | None,
+    spacing: tuple[float, float] | None,
+) -> None:
+    prepared = prepare(
+        pixels, modality=modality, config=CONFIG, orientation=orientation, spacing=spacing
+    )
 
     assert prepared.shape == (32, 32)
     assert prepared.dtype == np.float32

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.preprocess import PreprocessConfig, largest_component, prepare
+from model.preprocess import PreprocessConfig, prepare, prepare_placed
 
 CONFIG = PreprocessConfig(size=64)
 
@@ -128,11 +128,3 @@ def test_padding_counts_as_background() -> None:
 def test_only_two_dimensions_are_a_slice() -> None:
     with pytest.raises(ValueError, match="two dimensions"):
         prepare(np.zeros((2, 3, 4), np.float32), modality="MR", config=CONFIG)
-
-
-def test_the_largest_component_touches_by_edges() -> None:
-    mask = np.array([[1, 1, 0, 0], [1, 0, 1, 1], [0, 0, 1, 1]], bool)
-
-    expected = np.array([[0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]], bool)
-    np.testing.assert_array_equal(largest_component(mask), expected)
-    np.testing.assert_array_equal(largest_component(mask[:, :2]), mask[:, :2])

@@ -1,0 +1,115 @@
+"""What a slice's numbers mean in shades of grey: which are none at all, which are black and white.
+
+Knows nothing of shapes: where the head lies is for the caller to say.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FOREGROUND_SHARE = 0.1  # of the range from black to white: below it a pixel is air
+_AIR_HU = -1000.0
+_HIGHEST_HU = 32767.0  # more than 16 signed bits hold: padding such as -2000 read without its sign
+_WRAPPED_PADDING = 60000.0  # the same in other modalities
+_WATER_OFFSET = 1024.0  # of CT values stored without their sign
+_SAMPLES = 128  # along the longer side: enough to place a threshold
+# As the Brain Extraction Tool does (Smith, Human Brain Mapping 17:143, 2002, section "Estimation of
+# basic image and brain parameters"): robust against hot pixels and letters.
+_ROBUST_PERCENTILES = (2.0, 98.0)
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is black and what is white; `low` < `high`."""
+
+    low: float
+    high: float
+
+    def apply(self, values: Values) -> Values:
+        """The values as 0 (black) to 1 (white)."""
+        scaled: Values = values - np.float32(self.low)
+        scaled /= np.float32(self.high - self.low)
+        return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+
+def hounsfield(pixels: Values) -> Values:
+    """A CT slice with air where no value is known, and with water at 0.
+
+    Padding that lost its sign counts as unknown, and a slice whose soft tissue lies where water is
+    1024 is moved.
+    """
+    with np.errstate(over="ignore"):
+        values = pixels.astype(np.float32)
+    values[~(values <= _HIGHEST_HU)] = _AIR_HU
+    sample = sampled(values)
+    dense = sample[sample > 200]
+    is_offset = (
+        sample.size > 0
+        and float(sample.min()) > -100
+        and dense.size > 0.1 * sample.size
+        and float(np.mean(np.abs(dense - _WATER_OFFSET) < 100)) > 0.5
+    )
+    return values - np.float32(_WATER_OFFSET) if is_offset else values
+
+
+def arbitrary(pixels: Values) -> Values | None:
+    """A slice of any scale brought to -1..1, the smallest known value where none is known.
+
+    None where nothing is known. A value so far below the rest that it can be no brightness is
+    padding that nobody declared; so is one far above that is a negative number without its sign.
+    """
+    with np.errstate(over="ignore"):
+        values = pixels.astype(np.float32)
+    known = np.isfinite(values)
+    if not known.any():
+        return None
+    values[~known] = values[known].min()
+    sample = sampled(values)
+    if sample.min() < 0:
+        _fill_padding(values, sample, float(sample.min()))
+    if sample.max() >= _WRAPPED_PADDING:
+        _fill_padding(values, sample, float(sample.max()))
+    largest = np.abs(values).max()
+    return values / largest if largest > 0 else values
+
+
+def _fill_padding(values: Values, sample: Values, end: float) -> None:
+    """Make one value the smallest of the others where it is further off than they span."""
+    rest = sample[sample != end].astype(np.float64)  # whose range no float32 overflows
+    if rest.size and np.abs(rest - end).min() > np.ptp(rest) > 0:
+        values[values == end] = rest.min()
+
+
+def sampled(values: Values) -> Values:
+    """Pixels in regular steps: as good as all for a threshold."""
+    step = sample_step(values.shape)
+    return values[::step, ::step]
+
+
+def sample_step(shape: tuple[int, ...]) -> int:
+    """How far apart the pixels of a sample are, for some 128 to 256 along the longer side."""
+    return max(1, max(shape) // _SAMPLES)
+
+
+def foreground_threshold(values: Values) -> float:
+    """What is brighter is no air."""
+    floor, ceiling = np.percentile(values, _ROBUST_PERCENTILES)
+    return float(floor + FOREGROUND_SHARE * (ceiling - floor))
+
+
+def robust_window(
+    foreground: Values, percentiles: tuple[float, float], floor: float
+) -> Window | None:
+    """From a low to a high percentile of the foreground; None where that leaves no contrast.
+
+    Where the low one is the commonest value, which must not become black, it begins at `floor`.
+    """
+    if foreground.size == 0:
+        return None
+    low, middle, high = np.percentile(foreground, (percentiles[0], 50.0, percentiles[1]))
+    if low >= middle:
+        low = floor
+    return Window(float(low), float(high)) if high > low else None
