@@ -1,0 +1,112 @@
+"""What `precuneus model evaluate` can be told; each option with its help."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class ProtocolName(StrEnum):
+    """Which slices ask and which are searched."""
+
+    PAPER = "paper"
+    FOLDS = "folds"
+    UNSEEN = "unseen"
+    ALL = "all"
+
+
+class Device(StrEnum):
+    """Where to embed."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def read_folds(text: str) -> tuple[int, ...]:
+    """`1,2,3` as numbers; `none` is no fold at all."""
+    try:
+        return () if text == "none" else tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no list of folds such as 1,2,3") from None
+
+
+Manifest = Annotated[
+    Path,
+    typer.Argument(
+        help="CSV of labelled slices: file, sop_instance_uid, series_instance_uid, patient_id, "
+        "modality, label, fold; where known also group_kind and lesion_box_xyxy.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Encoder = Annotated[
+    str, typer.Option(help="default; dev, trained on a fold less, for figures on it; or a file.")
+]
+Embeddings = Annotated[
+    Path | None,
+    typer.Option(
+        help="Take the embeddings from this file of `gallery export` instead of computing them; "
+        "it must be of the same encoder.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+ProtocolOption = Annotated[
+    ProtocolName,
+    typer.Option(
+        help="paper: 50 fixed queries a class, its three classes. folds: every slice of the query "
+        "folds against the gallery folds. unseen: against the other slices of the query folds, "
+        "their own patient left out."
+    ),
+]
+QueryFolds = Annotated[
+    str | None,
+    typer.Option(metavar="FOLDS", help="As 4 or 4,5; unset: the folds it was not trained on."),
+]
+GalleryFolds = Annotated[
+    str | None,
+    typer.Option(metavar="FOLDS", help="As 1,2,3; unset: the folds it was trained on."),
+]
+TrainedOnFolds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDS",
+        help="Folds it was trained on, for a checkpoint that lists none; or `none`.",
+    ),
+]
+Labels = Annotated[
+    str | None, typer.Option(metavar="LABELS", help="Only these labels, with commas between.")
+]
+Planes = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of group,plane for nDCG; unset: the one shipped for the tumour collection.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Controls = Annotated[
+    bool,
+    typer.Option(
+        "--controls/--no-controls",
+        help="Measure raw 32x32 pixels, metadata only and shuffled labels beside it.",
+    ),
+]
+Bootstrap = Annotated[
+    int, typer.Option(min=0, help="Resamples of the 95 % intervals; 0: no intervals.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Chooses the paper's queries and the resamples.")]
+DeviceOption = Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")]
+Csv = Annotated[
+    Path | None, typer.Option("--csv", help="Write the figures of every query here, by UID.")
+]
+Plots = Annotated[
+    Path | None,
+    typer.Option(
+        help="Draw curves, confusion, map and sheets into this folder. THE SHEETS SHOW SLICES OF "
+        "PATIENTS: not into a repository. Needs the extra `evaluate`.",
+        file_okay=False,
+    ),
+]
