@@ -13,13 +13,22 @@ from torch.nn import functional
 from model.gem import GeM
 from model.network_config import MSNetConfig
 
-__all__ = ["BaseModule", "MSNet", "MSNetConfig", "SoftmaxHead", "conv_bn"]
+__all__ = ["BaseModule", "MSNet", "MSNetConfig", "conv_bn"]
 
 
-def conv_bn(in_channels: int, out_channels: int, kernel_size: int = 3) -> nn.Sequential:
+def conv_bn(
+    in_channels: int, out_channels: int, kernel_size: int = 3, dilation: int = 1
+) -> nn.Sequential:
     """Same-size convolution and batch norm, (B, in, H, W) -> (B, out, H, W)."""
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False),
+        nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            padding=dilation * (kernel_size // 2),
+            dilation=dilation,
+            bias=False,
+        ),
         nn.BatchNorm2d(out_channels),
     )
 
@@ -28,15 +37,18 @@ class BaseModule(nn.Module):
     """Residual block that keeps what each of its three 3x3 convolutions sees (paper, figure 2).
 
     They cover 3x3, 5x5 and 7x7 pixels of the input, so local detail and wider context lie side by
-    side in the output.
+    side in the output. Without `concat` it is an ordinary residual block of the same depth.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, dilation: int = 1, concat: bool = True
+    ) -> None:
         super().__init__()
+        self.concat = concat
         half, quarter = out_channels // 2, out_channels // 4
-        self.near = conv_bn(in_channels, half)
-        self.mid = conv_bn(half, quarter)
-        self.far = conv_bn(quarter, quarter)
+        self.near = conv_bn(in_channels, half, dilation=dilation)
+        self.mid = conv_bn(half, quarter, dilation=dilation)
+        self.far = conv_bn(quarter, quarter if concat else out_channels, dilation=dilation)
         self.shortcut: nn.Module = nn.Identity()
         if in_channels != out_channels:
             self.shortcut = conv_bn(in_channels, out_channels, kernel_size=1)
@@ -46,45 +58,69 @@ class BaseModule(nn.Module):
         near = self.near(x)
         mid = self.mid(functional.relu(near))
         far = self.far(functional.relu(mid))
-        return functional.relu(torch.cat((near, mid, far), dim=1) + self.shortcut(x), inplace=True)
+        seen = torch.cat((near, mid, far), dim=1) if self.concat else far
+        return functional.relu(seen + self.shortcut(x), inplace=True)
 
 
 class MSNet(nn.Module):
     """Prepared slices (B, 1, S, S) -> embeddings (B, 4096) or their coordinates (B, D).
 
     Base modules work at the original, 1/2 and 1/4 scale; each scale is pooled, the three are
-    merged, and one affine layer gives the embedding.
+    merged, and one affine layer gives the embedding. S must divide by four times the stem's block.
     """
 
     def __init__(self, config: MSNetConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MSNetConfig()
-        self.stem = nn.Sequential(
-            conv_bn(config.in_channels, config.widths[0]), nn.ReLU(inplace=True)
-        )
-        inputs = (config.widths[0], *config.widths[:2])
-        self.scales = nn.ModuleList(
-            nn.Sequential(*(BaseModule(i if n == 0 else o, o) for n in range(depth)))
-            for i, o, depth in zip(inputs, config.widths, config.depths, strict=True)
-        )
-        self.pools = nn.ModuleList(GeM() for _ in config.widths)
+        pixels = config.in_channels * config.stem_block**2
+        self.stem = nn.Sequential(conv_bn(pixels, config.widths[0]), nn.ReLU(inplace=True))
+        self.scales = nn.ModuleList(self._scale(number) for number in range(len(config.widths)))
+        self.pools = nn.ModuleList(GeM() for _ in config.pooled_scales)
         self.embedding = nn.Linear(config.feature_dim, config.embedding_dim)
+
+    def _scale(self, number: int) -> nn.Sequential:
+        """The base modules that work at one scale."""
+        config = self.config
+        last = number == len(config.widths) - 1
+        depth, width = config.depths[number], config.widths[number]
+        entering = config.widths[max(0, number - 1)]
+        modules = []
+        for n in range(depth):
+            dilation = config.dilations[n % len(config.dilations)] if last else 1
+            modules.append(BaseModule(entering, width, dilation, config.concat))
+            entering = width
+        return nn.Sequential(*modules)
 
     def place(self, device: torch.device | str) -> Self:
         """Move to a device, in the memory layout in which the convolutions are fastest."""
         placed: Self = self.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return placed
 
+    def maps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Activations of the three scales, (B, width, H, W) each, H halved twice."""
+        if self.config.stem_block > 1:
+            x = functional.pixel_unshuffle(x, self.config.stem_block)
+            x = x.contiguous(memory_format=torch.channels_last)
+        first = self.scales[0](self.stem(x))
+        second = self.scales[1](functional.max_pool2d(first, 2))
+        third = self.scales[2](functional.max_pool2d(second, 2))
+        return first, second, third
+
+    def pool(self, maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Pooled features of the scales side by side, (B, feature_dim)."""
+        pooled = zip(self.pools, self.config.pooled_scales, strict=True)
+        return torch.cat([pool(maps[scale]) for pool, scale in pooled], dim=1)
+
     def features(self, x: Tensor) -> Tensor:
-        """Pooled features of the three scales side by side, (B, feature_dim)."""
-        x = self.stem(x)
-        pooled = []
-        for n, (scale, pool) in enumerate(zip(self.scales, self.pools, strict=True)):
-            if n:
-                x = functional.max_pool2d(x, 2)
-            x = scale(x)
-            pooled.append(pool(x))
-        return torch.cat(pooled, dim=1)
+        """Pooled features of prepared slices, (B, feature_dim).
+
+        In evaluation mode, and if so configured, their mean with those of the mirror images:
+        training showed both sides alike, and a mean is as affine as its parts.
+        """
+        features = self.pool(self.maps(x))
+        if self.config.mirrored and not self.training:
+            features = (features + self.pool(self.maps(x.flip(-1)))) / 2
+        return features
 
     def forward(self, x: Tensor) -> Tensor:
         """Output of the affine layer, (B, 4096), not of unit length: what training sees."""
@@ -112,17 +148,3 @@ class MSNet(nn.Module):
         q, r = torch.linalg.qr(affine.double().cpu())
         signs = torch.where(torch.diagonal(r) < 0, -1.0, 1.0).double()
         return q * signs, r * signs[:, None]
-
-
-class SoftmaxHead(nn.Module):
-    """BN neck and classifier, (B, 4096) -> class logits (B, C); exists only for training."""
-
-    def __init__(self, embedding_dim: int, num_classes: int) -> None:
-        super().__init__()
-        self.neck = nn.BatchNorm1d(embedding_dim)
-        self.classifier = nn.Linear(embedding_dim, num_classes)
-
-    def forward(self, embedding: Tensor) -> Tensor:
-        """Class logits."""
-        logits: Tensor = self.classifier(self.neck(embedding))
-        return logits

@@ -5,17 +5,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MSNetConfig:
-    """Everything that fixes the shape of the weights; the default is size S of 1.2 M weights."""
+    """Everything that fixes the shape of the weights; the default is size S of 1.2 M weights.
+
+    `stem_block`: squares of that many pixels a side enter the stem as channels, so that a larger
+    picture costs no more memory; 1 is the plain network. `dilations` are those of the base modules
+    of the last scale, for more context. `mirrored` embeds a slice as the mean of itself and its
+    mirror image, once training is over: twice the work, a steadier place. `concat` off keeps only the last convolution of each base
+    module, `pooled_scales` says which scales reach the embedding: both are for comparisons.
+    """
 
     in_channels: int = 1
+    stem_block: int = 1
     widths: tuple[int, int, int] = (32, 64, 128)
     depths: tuple[int, int, int] = (1, 2, 3)
+    dilations: tuple[int, ...] = (1, 1, 1)
+    mirrored: bool = False
+    concat: bool = True
+    pooled_scales: tuple[int, ...] = (0, 1, 2)
     embedding_dim: int = 4096
 
     @property
     def feature_dim(self) -> int:
-        """Pooled channels of the three scales together."""
-        return sum(self.widths)
+        """Pooled channels of the scales together."""
+        return sum(self.widths[scale] for scale in self.pooled_scales)
 
     @property
     def coordinate_dim(self) -> int:

@@ -47,15 +47,27 @@ def slices(count: int, seed: int = 1, side: int = SIZE) -> NDArray[np.float32]:
 
 
 def dataset(count: int, seed: int = 1, side: int = SIZE) -> Dataset:
-    """Half of the slices hold a dim blob at the left, half a bright one at the right; all noise."""
+    """Half of the slices hold a dim blob at the left, half a bright one at the right; all noise.
+
+    Four slices are of one patient; other seeds make other patients. The box of the blob is known in
+    every second pair, the plane too.
+    """
     images = slices(count, seed, side) * 0.5
     labels = np.arange(count, dtype=np.int64) % 2
-    for image, label in zip(images, labels, strict=True):
+    lesions = np.full((count, 4), np.nan, np.float32)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         image[4:12, 2 + 7 * label : 7 + 7 * label] += 0.3 + 0.2 * label
+        if number % 4 < 2:
+            lesions[number] = np.array((2 + 7 * label, 4, 7 + 7 * label, 12)) / side
+    groups = np.arange(count, dtype=np.int64) // 4
     return Dataset(
         images=images,
         labels=labels,
-        groups=np.arange(count, dtype=np.int64) // 4,
+        groups=groups,
         label_names=("dark", "bright"),
         preprocess=PreprocessConfig(size=side),
+        lesions=lesions,
+        planes=np.where(np.arange(count) % 4 < 2, labels, -1),
+        group_names=tuple(f"patient {seed}-{n}" for n in range(-(-count // 4))),
+        sop_instance_uids=tuple(f"1.{seed}.{n}" for n in range(count)),
     )

@@ -1,10 +1,12 @@
 """The network: shapes, unit length and the lossless basis."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from model.gem import GeM
-from model.msnet import MSNet, MSNetConfig, SoftmaxHead
+from model.msnet import BaseModule, MSNet, MSNetConfig
 from tests.unit.model.made import TINY, network
 
 
@@ -90,10 +92,55 @@ def test_gem_has_the_gradients_of_its_formula() -> None:
     assert torch.autograd.gradcheck(pooled, (x, pool.p))
 
 
-def test_the_head_gives_one_logit_a_class() -> None:
-    head = SoftmaxHead(TINY.embedding_dim, num_classes=5)
+@torch.no_grad()
+def test_the_scales_are_pooled_in_the_order_of_the_config() -> None:
+    made = network()
+    maps = made.maps(images(2))
+    sides = [part.shape[-1] for part in maps]
 
-    assert head(torch.rand(4, TINY.embedding_dim)).shape == (4, 5)
+    assert sides == [32, 16, 8]
+    assert [part.shape[1] for part in maps] == list(TINY.widths)
+    torch.testing.assert_close(made.pool(maps), made.features(images(2)))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("changes", "features"),
+    [
+        ({"concat": False}, 28),
+        ({"pooled_scales": (2,)}, 16),
+        ({"stem_block": 2}, 28),
+        ({"dilations": (1, 2)}, 28),
+    ],
+)
+def test_other_shapes_work(changes: dict[str, object], features: int) -> None:
+    config = replace(TINY, depths=(1, 1, 2), **changes)
+    made = MSNet(config).eval()
+
+    assert config.feature_dim == features
+    assert made(images(2)).shape == (2, 64)
+
+
+@torch.no_grad()
+def test_without_the_concat_a_base_module_is_as_wide() -> None:
+    x = torch.rand(2, 4, 8, 8)
+
+    assert BaseModule(4, 8)(x).shape == BaseModule(4, 8, concat=False)(x).shape == (2, 8, 8, 8)
+
+
+@torch.no_grad()
+def test_dilation_widens_what_a_base_module_sees() -> None:
+    def reach(dilation: int) -> int:
+        module = BaseModule(4, 4, dilation).eval()
+        for parameter in module.parameters():
+            parameter.fill_(1.0)
+        x = torch.zeros(1, 4, 33, 33)
+        x[0, 0, 16, 16] = 1.0
+        change = (module(x) - module(torch.zeros_like(x)))[0].abs().sum(dim=(0, 1))
+        columns = change.nonzero()
+        return int(columns.max() - columns.min()) + 1
+
+    assert (reach(1), reach(2)) == (7, 13)
 
 
 def test_a_config_knows_its_dimensions() -> None:

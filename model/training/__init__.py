@@ -1,0 +1,1 @@
+"""Training: what turns labelled, prepared slices into a checkpoint."""

@@ -1,0 +1,68 @@
+"""Writes the averaged network of a run as a checkpoint, without the heads."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model import checkpoint
+from model.dataset import Dataset
+from model.hashing import HASH_BIAS, HASH_WEIGHT
+from model.msnet import MSNet
+from model.training.embedding import embed
+from model.training.hash import HashLayer, fit_hash
+from model.training.leaks import groups_of
+from model.training.network import EmbeddingNetwork
+from model.training.state import TrainingState
+
+
+def export(state: TrainingState, train_set: Dataset, out_dir: Path) -> Path:
+    """The checkpoint's path. It lists the groups it was trained on, hashed."""
+    trained_on = {checkpoint.hash_group(name) for name in groups_of(train_set)}
+    training: dict[str, Any] = state.config.identity()
+    if state.origin is not None:
+        trained_on |= set(state.origin.trained_on)
+        training["started_from"] = state.origin.name
+    info = checkpoint.CheckpointInfo(
+        network=state.config.network,
+        preprocess=train_set.preprocess,
+        label_names=train_set.label_names,
+        data_statement=state.config.data_statement,
+        metrics=_metrics(state),
+        training=training,
+        trained_on=tuple(sorted(trained_on)),
+    )
+    return checkpoint.save(out_dir, _weights(state, train_set), info)
+
+
+def _metrics(state: TrainingState) -> dict[str, float]:
+    last = state.history[-1]
+    metrics = {"epochs": float(last.epoch), "train_loss": last.loss}
+    if last.validation_map is not None and last.validation_precision_at_10 is not None:
+        metrics["validation_macro_map"] = last.validation_map
+        metrics["validation_macro_p10"] = last.validation_precision_at_10
+    return metrics
+
+
+def _weights(state: TrainingState, train_set: Dataset) -> dict[str, NDArray[np.float32]]:
+    """Those of the network and, if asked for, of the hash layer beside it."""
+    network = state.averaged()
+    weights: dict[str, NDArray[np.float32]] = {
+        name: tensor.cpu().numpy()
+        for name, tensor in network.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    if state.config.hash.bits:
+        layer = _hash_layer(state, network, train_set)
+        weights |= {HASH_WEIGHT: layer.weight, HASH_BIAS: layer.bias}
+    return weights
+
+
+def _hash_layer(state: TrainingState, network: EmbeddingNetwork, train_set: Dataset) -> HashLayer:
+    if not isinstance(network, MSNet):
+        raise TypeError("only MSNet has coordinates")
+    basis, _ = network.basis()
+    embeddings = embed(network, train_set.images, state.device)
+    coordinates = (embeddings @ basis.numpy()).astype(np.float32)
+    return fit_hash(coordinates, train_set.labels, state.config.hash, state.config.schedule.seed)

@@ -1,0 +1,29 @@
+"""The training recipes that ship with the package, by name."""
+
+from importlib import resources
+from pathlib import Path
+
+from model.errors import TrainingError
+from model.training.config import TrainConfig, read_overlaid
+
+DEFAULT_RECIPE = "default"
+
+
+def read_recipe(name: str = DEFAULT_RECIPE) -> TrainConfig:
+    """The run described by a TOML file, or by a recipe that ships, called `name`.
+
+    What it leaves out is as in the default recipe. Raises TrainingError if it is neither, or holds
+    something unknown.
+    """
+    path = Path(name)
+    if not path.is_file():
+        path = _shipped(name)
+    return read_overlaid(path, _shipped(DEFAULT_RECIPE))
+
+
+def _shipped(name: str) -> Path:
+    folder = Path(str(resources.files("model"))) / "recipes"
+    known = sorted(file.stem for file in folder.glob("*.toml"))
+    if name not in known:
+        raise TrainingError(f"{name} is no file and no recipe; recipes are {', '.join(known)}")
+    return folder / f"{name}.toml"

@@ -1,0 +1,136 @@
+"""Everything a training run carries from step to step, and how it survives an interruption."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from model.checkpoint import Checkpoint
+from model.errors import CheckpointError, TrainingError
+from model.loading import build_network
+from model.msnet import MSNet
+from model.training.config import EpochMetrics, TrainConfig
+from model.training.network import EmbeddingNetwork, MakeNetwork
+from model.training.trainee import Trainee
+
+_FILE = "resume.pt"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The checkpoint that a run began with, and whom that was trained on, hashed."""
+
+    name: str
+    trained_on: tuple[str, ...]
+
+
+class TrainingState:
+    """Network with heads, their moving average, optimiser and history of one run."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        num_classes: int,
+        device: str,
+        make_network: MakeNetwork = MSNet,
+    ) -> None:
+        self.config = config
+        self.device = device
+        self._num_classes, self._make_network = num_classes, make_network
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.schedule.seed)
+            self.trainee = Trainee(config, num_classes, make_network)
+        self.trainee.place(device)
+        self.average = {name: t.clone() for name, t in self.trainee.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(self._parameter_groups())
+        self.step = 0
+        self.history: list[EpochMetrics] = []
+        self.origin: Origin | None = None
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All that is learnt."""
+        return self.trainee.parameters()
+
+    def _parameter_groups(self) -> list[dict[str, object]]:
+        """Weight decay pulls on weights only: not on biases, norms or pooling exponents."""
+        matrices = [p for p in self.parameters() if p.ndim > 1]
+        others = [p for p in self.parameters() if p.ndim <= 1]
+        return [
+            {"params": matrices, "weight_decay": self.config.schedule.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Move the average towards the weights; young averages move faster."""
+        decay = min(self.config.schedule.ema_decay, (1 + self.step) / (10 + self.step))
+        for name, tensor in self.trainee.state_dict().items():
+            if tensor.is_floating_point():
+                self.average[name].lerp_(tensor, 1 - decay)
+            else:
+                self.average[name].copy_(tensor)
+
+    def averaged(self) -> EmbeddingNetwork:
+        """A copy of the network with the averaged weights, in evaluation mode."""
+        copy = Trainee(self.config, self._num_classes, self._make_network)
+        copy.load_state_dict(self.average)
+        return copy.network.place(self.device).eval()
+
+    def start_from(self, checkpoint: Checkpoint) -> None:
+        """Begin with a checkpoint's network; the heads begin anew.
+
+        Raises TrainingError if its network has another shape, or its weights do not fit.
+        """
+        if checkpoint.info.network != self.config.network:
+            raise TrainingError(
+                f"{checkpoint.name} is another network than the configuration describes; "
+                "leave [network] out of it, or write what the checkpoint has"
+            )
+        try:
+            weights = build_network(checkpoint).state_dict()
+        except CheckpointError as error:
+            raise TrainingError(str(error)) from error
+        self.trainee.network.load_state_dict(weights)
+        self.average = {name: t.clone() for name, t in self.trainee.state_dict().items()}
+        self.origin = Origin(checkpoint.name, checkpoint.info.trained_on)
+
+    def save(self, folder: Path) -> None:
+        """Write the state; a crash while writing leaves the one before."""
+        unfinished = folder / f"{_FILE}.unfinished"
+        state = {
+            "config": self.config.identity(),
+            "trainee": self.trainee.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "history": [asdict(metrics) for metrics in self.history],
+            "origin": None if self.origin is None else asdict(self.origin),
+        }
+        torch.save(state, unfinished)
+        unfinished.replace(folder / _FILE)
+
+    def resume(self, folder: Path) -> bool:
+        """Take up what an interrupted run left in the folder; whether there was anything.
+
+        Raises TrainingError if that run had another configuration or its file is damaged.
+        """
+        if not (folder / _FILE).exists():
+            return False
+        try:
+            state = torch.load(folder / _FILE, map_location=self.device, weights_only=True)
+        except Exception as error:  # torch raises whatever the damaged bytes lead it to
+            raise TrainingError(f"{folder / _FILE} is damaged; remove it to start anew") from error
+        if state["config"] != self.config.identity():
+            raise TrainingError(
+                f"{folder} holds a run with another configuration; choose another folder"
+            )
+        self.trainee.load_state_dict(state["trainee"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        self.history = [EpochMetrics(**metrics) for metrics in state["history"]]
+        origin = state.get("origin")
+        self.origin = None if origin is None else Origin(**origin)
+        return True

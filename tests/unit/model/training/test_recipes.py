@@ -1,0 +1,46 @@
+"""The recipes that ship can be read, and are what they are called."""
+
+import tomllib
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from model.errors import TrainingError
+from model.training.config import TrainConfig
+from model.training.recipes import read_recipe
+
+_SECTIONS = ("network", "preprocess", "augment", "loss", "sampling", "schedule")
+
+
+def test_the_default_recipe_leaves_nothing_to_guess() -> None:
+    file = Path(str(resources.files("model"))) / "recipes" / "default.toml"
+    written = tomllib.loads(file.read_text(encoding="utf-8"))
+
+    for section in _SECTIONS:
+        known = vars(getattr(TrainConfig(), section)).keys() - {"version"}
+        assert written[section].keys() == known, section
+
+
+def test_the_softmax_recipe_is_softmax_alone() -> None:
+    default, softmax = read_recipe("default"), read_recipe("softmax")
+
+    assert softmax.loss == replace(default.loss, contrastive=0.0, lesion_map=0.0, plane=0.0)
+    for section in set(_SECTIONS) - {"loss"}:
+        assert getattr(softmax, section) == getattr(default, section)
+
+
+def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
+    file = tmp_path / "ours.toml"
+    file.write_text("[schedule]\nepochs = 7\n")
+    ours, default = read_recipe(str(file)), read_recipe()
+
+    assert ours.schedule.epochs == 7
+    assert ours.schedule.seed == default.schedule.seed
+    assert ours.augment == default.augment
+
+
+def test_what_is_neither_is_refused_with_what_there_is() -> None:
+    with pytest.raises(TrainingError, match="recipes are default, shipped, softmax"):
+        read_recipe("nowhere.toml")
