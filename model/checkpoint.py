@@ -9,10 +9,10 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +20,29 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from model.checkpoint_info import CheckpointInfo, from_document, hash_group, to_document
 from model.errors import CheckpointError, CheckpointMissingError, CheckpointTamperedError
-from model.network_config import MSNetConfig
-from model.preprocess import PREPROCESSING_VERSION, PreprocessConfig
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointInfo",
+    "ShippedName",
+    "annotate",
+    "checkpoint_named",
+    "default_checkpoint",
+    "describe",
+    "hash_group",
+    "load",
+    "round_weights",
+    "save",
+]
+
+ShippedName = Literal["default", "dev"]
+Precision = Literal["float32", "float16"]
 
 _METADATA_KEY = "precuneus"  # one key, because the order of several would change the hash
 _FORMAT = "msnet-1"
 _NAME = re.compile(r"msnet-([0-9a-f]{12})\.safetensors")
-
-
-@dataclass(frozen=True)
-class CheckpointInfo:
-    """What a checkpoint says about itself; `label_names` are those of its training."""
-
-    network: MSNetConfig
-    preprocess: PreprocessConfig
-    label_names: tuple[str, ...]
-    data_statement: str
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,21 @@ class Checkpoint:
     weights: Mapping[str, NDArray[np.float32]]
 
 
-def save(folder: Path, weights: Mapping[str, NDArray[np.float32]], info: CheckpointInfo) -> Path:
-    """Write `msnet-<first 12 hex of SHA-256>.safetensors` into a folder, whole or not at all."""
-    document = json.dumps({"format": _FORMAT, **asdict(info)}, sort_keys=True)
-    tensors = {name: np.ascontiguousarray(w, np.float32) for name, w in sorted(weights.items())}
+def save(
+    folder: Path,
+    weights: Mapping[str, NDArray[np.floating]],
+    info: CheckpointInfo,
+    *,
+    dtype: Precision = "float32",
+) -> Path:
+    """Write `msnet-<first 12 hex of SHA-256>.safetensors` into a folder, whole or not at all.
+
+    With "float16" the file is half as large; what rounding costs, `half_precision_error` tells.
+    Raises CheckpointError if a weight is NaN or infinite, or too large to be rounded.
+    """
+    document = json.dumps({"format": _FORMAT, **to_document(info)}, sort_keys=True)
+    tensors = round_weights(weights, dtype)
+    _require_finite(tensors, "these weights")
     content = save_tensors(tensors, metadata={_METADATA_KEY: document})
     path = folder / f"msnet-{hashlib.sha256(content).hexdigest()[:12]}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,18 +82,37 @@ def save(folder: Path, weights: Mapping[str, NDArray[np.float32]], info: Checkpo
     return path
 
 
+def round_weights(
+    weights: Mapping[str, NDArray[np.floating]], dtype: Precision
+) -> dict[str, NDArray[np.floating]]:
+    """The weights as `save` writes them, by name.
+
+    Filters and matrices take the precision asked for. Vectors and single numbers stay float32: they
+    are few, and the variances among them reach below what float16 can tell apart.
+    """
+    with np.errstate(over="ignore"):  # infinity is found, and named, by whoever saves
+        return {
+            name: np.asarray(weight, dtype if weight.ndim > 1 else "float32", order="C")
+            for name, weight in sorted(weights.items())
+        }
+
+
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint and verify it.
 
     Raises CheckpointMissingError, CheckpointTamperedError if the content does not match the name,
-    CheckpointError if the file is none of ours or its preprocessing is not the one installed.
+    CheckpointError if the file is none of ours, was made by a newer version, holds weights that
+    are not finite, or needs another preprocessing than the one installed.
     """
     content, digest = _verified(path)
+    info = _info(content, path.name)
     try:
-        weights = load_tensors(content)
+        tensors = load_tensors(content)
     except SafetensorError as error:
         raise CheckpointError(f"{path.name} is no safetensors file: {error}") from error
-    return Checkpoint(path.stem, digest, _info(content, path.name), weights)
+    _require_finite(tensors, path.name)
+    weights = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
+    return Checkpoint(path.stem, digest, info, weights)
 
 
 def annotate(path: Path, metrics: Mapping[str, float]) -> Path:
@@ -88,7 +122,8 @@ def annotate(path: Path, metrics: Mapping[str, float]) -> Path:
     """
     loaded = load(path)
     info = replace(loaded.info, metrics={**loaded.info.metrics, **metrics})
-    return save(path.parent, loaded.weights, info)
+    is_half = any(tensor.dtype == np.float16 for tensor in load_tensors(path.read_bytes()).values())
+    return save(path.parent, loaded.weights, info, dtype="float16" if is_half else "float32")
 
 
 def describe(path: Path) -> tuple[str, CheckpointInfo]:
@@ -97,13 +132,31 @@ def describe(path: Path) -> tuple[str, CheckpointInfo]:
     return digest, _info(content, path.name)
 
 
-def default_checkpoint() -> Path:
-    """The checkpoint that ships with the package. Raises CheckpointMissingError unless one does."""
-    folder = Path(str(resources.files("model"))) / "weights"
+def checkpoint_named(name: ShippedName) -> Path:
+    """A checkpoint that ships with the package.
+
+    "default" was trained on all that the figures allow; "dev" leaves one more fold out, so that
+    choices can be judged on it. Raises CheckpointMissingError unless exactly one is there.
+    """
+    folder = Path(str(resources.files("model"))) / "weights" / name
     found = sorted(folder.glob("msnet-*.safetensors"))
     if len(found) != 1:
-        raise CheckpointMissingError(f"{len(found)} checkpoints in {folder}, one is expected")
+        raise CheckpointMissingError(
+            f"the {name} encoder should be the one checkpoint in {folder}, "
+            f"where there are {len(found) or 'none'}"
+        )
     return found[0]
+
+
+def default_checkpoint() -> Path:
+    """The encoder for a new gallery. Raises CheckpointMissingError as `checkpoint_named` does."""
+    return checkpoint_named("default")
+
+
+def _require_finite(tensors: Mapping[str, NDArray[np.floating]], owner: str) -> None:
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise CheckpointError(f"{owner}: {name} holds NaN or infinity")
 
 
 def _verified(path: Path) -> tuple[bytes, str]:
@@ -128,26 +181,9 @@ def _info(content: bytes, name: str) -> CheckpointInfo:
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         document = json.loads(header["__metadata__"][_METADATA_KEY])
         if document.pop("format") != _FORMAT:
-            raise CheckpointError(f"{name} has a format that this version does not know")
-        info = _parse(document)
-    except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError("has a format that this version does not know")
+        return from_document(document)
+    except CheckpointError as error:
+        raise CheckpointError(f"{name} {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{name} lacks the facts of a checkpoint: {error}") from error
-    if info.preprocess.version != PREPROCESSING_VERSION:
-        raise CheckpointError(
-            f"{name} needs preprocessing {info.preprocess.version}, "
-            f"installed is {PREPROCESSING_VERSION}"
-        )
-    return info
-
-
-def _parse(document: dict[str, Any]) -> CheckpointInfo:
-    """JSON has lists where the dataclasses have tuples."""
-    network, preprocess = document.pop("network"), document.pop("preprocess")
-    network |= {key: tuple(network[key]) for key in ("widths", "depths")}
-    preprocess["ct_window_hu"] = tuple(preprocess["ct_window_hu"])
-    return CheckpointInfo(
-        network=MSNetConfig(**network),
-        preprocess=PreprocessConfig(**preprocess),
-        label_names=tuple(document.pop("label_names")),
-        **document,
-    )

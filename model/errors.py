@@ -31,3 +31,7 @@ class TrainingError(ModelError):
 
 class EmbeddingError(ModelError):
     """A batch cannot be embedded: wrong shape, or no memory even for a single slice."""
+
+
+class EvaluationError(ModelError):
+    """Slices, folds or labels do not allow the figures asked for, or the figures would lie."""

@@ -11,15 +11,21 @@ from model.msnet import MSNet
 def fold_batch_norm(network: MSNet) -> MSNet:
     """A copy in evaluation mode that computes the same with fewer passes over memory.
 
-    Every convolution and norm of `conv_bn` become one convolution with bias. The copy cannot be
-    trained and has other weight names; `basis()` is unchanged.
+    The copy cannot be trained and has other weight names; `basis()` is unchanged.
     """
     folded = copy.deepcopy(network).eval()
-    for module in list(folded.modules()):
-        if not isinstance(module, nn.Sequential) or len(module) != 2:
-            continue
-        convolution, norm = module
-        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            module[0] = fuse_conv_bn_eval(convolution, norm)
-            module[1] = nn.Identity()
+    fold_convolutions(folded)
     return folded.requires_grad_(False)
+
+
+def fold_convolutions(network: nn.Module) -> nn.Module:
+    """In place: a norm that follows a convolution in a Sequential becomes part of it."""
+    for module in list(network.modules()):
+        if not isinstance(module, nn.Sequential):
+            continue
+        for place in range(len(module) - 1):
+            convolution, norm = module[place], module[place + 1]
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                module[place] = fuse_conv_bn_eval(convolution, norm)
+                module[place + 1] = nn.Identity()
+    return network

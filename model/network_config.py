@@ -10,8 +10,9 @@ class MSNetConfig:
     `stem_block`: squares of that many pixels a side enter the stem as channels, so that a larger
     picture costs no more memory; 1 is the plain network. `dilations` are those of the base modules
     of the last scale, for more context. `mirrored` embeds a slice as the mean of itself and its
-    mirror image, once training is over: twice the work, a steadier place. `concat` off keeps only the last convolution of each base
-    module, `pooled_scales` says which scales reach the embedding: both are for comparisons.
+    mirror image, once training is over: twice the work, a steadier place. `concat` off keeps only
+    the last convolution of each base module, `pooled_scales` says which scales reach the embedding:
+    both are for comparisons.
     """
 
     in_channels: int = 1

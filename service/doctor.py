@@ -19,10 +19,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.configure import configure_pynetdicom
 from dicom_node.scu import echo
-from model.checkpoint import default_checkpoint, load
+from model.checkpoint import load
+from model.errors import ModelError
 from service.db.engine import open_database
 from service.db.migrate import current_revision, head_revision
-from service.encoders import find_active, kept_checkpoint
+from service.encoders import configured_checkpoint, find_active, kept_checkpoint
 from service.errors import ServiceError
 from service.keys import any_valid
 from service.opening import secret_file
@@ -125,12 +126,12 @@ def _http_port(settings: Settings) -> Finding:
 
 
 def _weights(settings: Settings) -> Finding:
-    path = settings.encoder.checkpoint or default_checkpoint()
     try:
+        path = configured_checkpoint(settings.encoder)
         load(path)
-    except Exception as error:
+    except ModelError as error:
         remedy = "Install again, or set PRECUNEUS_ENCODER__CHECKPOINT to a whole checkpoint."
-        return Finding("encoder weights", "wrong", f"{path.name}: {error}", remedy)
+        return Finding("encoder weights", "wrong", str(error), remedy)
     return Finding("encoder weights", "ok", path.name)
 
 

@@ -50,11 +50,19 @@ class BatchLease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end()
+        if isinstance(error, SQLAlchemyError):
+            self._release()
+
+    def give_back(self) -> None:
+        """Let the jobs go as if untried: nobody began with them."""
+        self._end()
+        self._release()
+
+    def _end(self) -> None:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
-        if isinstance(error, SQLAlchemyError):
-            self._release()
 
     def _beat(self) -> None:
         while not self._ended.wait(self._lease_s / 3):

@@ -7,6 +7,7 @@ here opens a file or a connection.
 import ipaddress
 import os
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_data_path
 from pydantic import BaseModel, Field, SecretStr, field_validator
@@ -81,6 +82,9 @@ class WorkerSettings(BaseModel):
     )
     decode_timeout_s: float = Field(default=120.0, gt=0, description="per object, or 64 frames")
     decode_memory_mb: int = Field(default=4096, ge=512, description="per decoding process")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the encoder's convolutions"
+    )
     lease_s: float = Field(default=30.0, ge=3)
     poll_s: float = Field(default=0.25, gt=0)
 
@@ -88,7 +92,9 @@ class WorkerSettings(BaseModel):
 class EncoderSettings(BaseModel):
     """Which weights embed a new gallery; an existing gallery keeps the encoder it has."""
 
-    checkpoint: Path | None = Field(default=None, description="unset: the one shipped")
+    checkpoint: Literal["default", "dev"] | Path = Field(
+        default="default", description="one of the two that ship with the program, or a file"
+    )
 
 
 class Settings(BaseSettings):

@@ -1,4 +1,4 @@
-"""The worker: claims a batch, has it decoded, embeds it, and writes it in one transaction.
+"""The worker: embeds what its feed has claimed and decoded, each batch in one transaction.
 
 An object that cannot be decoded is marked with its reason while its batch goes on. A worker that
 dies leaves leases that run out; what it had not committed is embedded by the next.
@@ -6,27 +6,19 @@ dies leaves leases that run out; what it had not committed is embedded by the ne
 
 import logging
 import threading
-from collections.abc import Iterator
 from time import monotonic
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service import queue
-from service.decoding import (
-    FRAMES_PER_TASK,
-    DecodePool,
-    Refusal,
-    Task,
-    count_frames,
-    prepare_frames,
-)
+from service.decoding import DecodePool
 from service.encoders import ActiveEncoder
-from service.lease import BatchLease
+from service.feed import Batch, Feed, Upcoming
+from service.frames import Portion
 from service.metrics import WorkerMetrics
 from service.outcomes import Outcome, write_outcomes
 from service.settings import WorkerSettings
@@ -69,83 +61,72 @@ class Worker:
 
         While the database is away the worker waits for it: its leases run out, nothing is lost.
         """
-        while not self._stopping.is_set():
-            try:
-                worked = self.run_batch()
-                if once and not worked and self._is_drained():
-                    break
-            except SQLAlchemyError as error:
-                if once:
-                    raise
-                fields = {"action": "database_lost", "error": type(error).__name__}
-                _LOG.warning("waiting for the database", extra=fields)
-                self._stopping.wait(1.0)
-                continue
-            if not worked:
-                self._stopping.wait(self._settings.poll_s)
-        self._pool.close()
+        feed = self._open_feed()
+        upcoming: Upcoming | None = None
+        try:
+            while not self._stopping.is_set():
+                upcoming, ready = None, upcoming or self._begin(feed)
+                try:
+                    batch = feed.take(ready)
+                    if batch is not None:
+                        # A suspect is embedded with no other batch under way, which it might harm.
+                        if not batch.is_suspect and not self._is_suspects_turn():
+                            upcoming = self._begin(feed, beside=True)
+                        self._settle(batch)
+                    elif once and self._is_drained():
+                        break
+                    else:
+                        self._stopping.wait(self._settings.poll_s)
+                except SQLAlchemyError as error:
+                    if once:
+                        raise
+                    fields = {"action": "database_lost", "error": type(error).__name__}
+                    _LOG.warning("waiting for the database", extra=fields)
+                    self._stopping.wait(1.0)
+        finally:
+            feed.close()
+            self._pool.close()
 
     def run_batch(self) -> int:
         """Claim, embed and settle one batch; the number of instances settled."""
-        with BatchLease(self._engine, self._settings.lease_s) as lease:
-            self._batches += 1
-            suspects_first = self._batches % _SUSPECTS_EVERY == 0
-            jobs = lease.claim(self._settings.batch_size, suspects_first=suspects_first)
-            if not jobs:
-                return 0
-            started = monotonic()
-            outcomes = [self._given_up(job) or Outcome(job) for job in jobs]
-            self._embed([outcome for outcome in outcomes if outcome.refusal is None])
-            settled = write_outcomes(self._engine, self._encoder, lease.owner, outcomes)
-        self._report(outcomes, settled, monotonic() - started)
+        feed = self._open_feed()
+        try:
+            batch = feed.take(self._begin(feed))
+            return 0 if batch is None else self._settle(batch)
+        finally:
+            feed.close()
+
+    def _open_feed(self) -> Feed:
+        config = self._embedder.preprocess_config
+        return Feed(self._engine, self._store, self._pool, config, self._settings)
+
+    def _begin(self, feed: Feed, *, beside: bool = False) -> Upcoming:
+        suspects_first = self._is_suspects_turn()
+        self._batches += 1
+        return feed.begin(suspects_first=suspects_first, beside=beside)
+
+    def _is_suspects_turn(self) -> bool:
+        """Whether the next batch to be claimed is one of those for suspects."""
+        return (self._batches + 1) % _SUSPECTS_EVERY == 0
+
+    def _settle(self, batch: Batch) -> int:
+        """Embed a batch and write what became of it; the number of instances settled."""
+        started = monotonic()
+        try:
+            with batch.lease as lease:
+                while portions := batch.frames.take(self._embedder.slices_at_once):
+                    self._embed(portions)
+                settled = write_outcomes(self._engine, self._encoder, lease.owner, batch.outcomes)
+        finally:
+            batch.frames.close()
+        self._report(batch.outcomes, settled, monotonic() - started)
         return len(settled)
 
-    def _given_up(self, job: queue.Job) -> Outcome | None:
-        if job.attempts <= queue.MAXIMUM_ATTEMPTS:
-            return None
-        reason = f"the worker ended {job.attempts - 1} times while embedding it"
-        return Outcome(job, refusal=Refusal("failed", reason))
-
-    def _embed(self, outcomes: list[Outcome]) -> None:
-        """Fill in coordinates or refusals, holding no more than a few tasks' frames at a time."""
-        waiting: list[tuple[Outcome, NDArray[np.float32]]] = []
-        for outcome, prepared in self._prepared(outcomes):
-            if isinstance(prepared, Refusal):
-                outcome.refusal = outcome.refusal or prepared
-                continue
-            waiting.append((outcome, prepared))
-            # Embedding early lets the decoding processes work meanwhile.
-            if sum(len(frames) for _, frames in waiting) >= self._embedder.micro_batch:
-                self._embed_waiting(waiting)
-                waiting = []
-        self._embed_waiting(waiting)
-
-    def _prepared(
-        self, outcomes: list[Outcome]
-    ) -> Iterator[tuple[Outcome, NDArray[np.float32] | Refusal]]:
-        paths = [self._store.path(outcome.job.file_name) for outcome in outcomes]
-        tasks: list[tuple[Outcome, Task]] = []
-        counts = self._pool.run(count_frames, [(path,) for path in paths])
-        for outcome, path, count in zip(outcomes, paths, counts, strict=True):
-            if isinstance(count, Refusal):
-                outcome.refusal = count
-                continue
-            tasks += [
-                (outcome, Task(path, start, min(count, start + FRAMES_PER_TASK)))
-                for start in range(0, count, FRAMES_PER_TASK)
-            ]
-        config = self._embedder.preprocess_config
-        arguments = [(task, config) for _, task in tasks]
-        prepared = self._pool.run(prepare_frames, arguments)
-        for (outcome, _), result in zip(tasks, prepared, strict=True):
-            yield outcome, result
-
-    def _embed_waiting(self, waiting: list[tuple[Outcome, NDArray[np.float32]]]) -> None:
-        if not waiting:
-            return
-        coordinates = self._embedder.coordinates(np.concatenate([frames for _, frames in waiting]))
-        ends = np.cumsum([len(frames) for _, frames in waiting])
-        for (outcome, _), part in zip(waiting, np.split(coordinates, ends[:-1]), strict=True):
+    def _embed(self, portions: list[Portion]) -> None:
+        pictures = np.concatenate([pictures for _, pictures in portions])
+        ends = np.cumsum([len(pictures) for _, pictures in portions])
+        parts = np.split(self._embedder.coordinates(pictures), ends[:-1])
+        for (outcome, _), part in zip(portions, parts, strict=True):
             outcome.coordinates.append(part)
 
     def _report(self, outcomes: list[Outcome], settled: set[int], seconds: float) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from benchmarks.children import tail
 from benchmarks.errors import BenchmarkError
+from benchmarks.installation import installed
 from benchmarks.plan import Plan
-from service.processes.serve import tuned_malloc
+from service.processes.serve import exported, tuned_malloc
 
 
 def measure(plan: Plan) -> dict[str, Any]:
@@ -22,10 +23,11 @@ def measure(plan: Plan) -> dict[str, Any]:
     log = plan.folder / "embed.log"
     argv = [sys.executable, "-m", "benchmarks.embed.work", str(plan.repetitions)]
     with (
+        installed(plan.folder / "embed") as installation,
         log.open("ab") as errors,
         subprocess.Popen(
-            [*argv, "quick" if plan.quick else "full"],
-            env=os.environ | tuned_malloc(),
+            [*argv, "quick" if plan.quick else "full", str(installation.folder)],
+            env=os.environ | tuned_malloc() | exported(installation.settings),
             cwd=Path(__file__).resolve().parents[2],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,26 +1,31 @@
 """The measuring process of the embedding benchmark: `python -m benchmarks.embed.work`.
 
-It runs alone so that it has the allocator settings that the service gives its worker. It prints one
-JSON object a line: progress, then the samples.
+It runs alone so that it has the allocator settings that the service gives its worker, and is given
+the gallery to work on by its environment. It prints one JSON object a line: progress, then the
+samples.
 """
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.embed.contenders import Contender, contenders, shipped
+from benchmarks.embed.cuda import measure_cuda
+from benchmarks.embed.heads import Modality, head
+from benchmarks.embed.pipeline import Pipeline, opened
+from model.checkpoint import Checkpoint
 from model.preprocess import PreprocessConfig, prepare
 
-BATCHES = (1, 32)
+BATCHES = (1, 8, 32, 128)
 WIDE = 224
 _SINGLES = 16
 _SLICES = 16
-_SIDE = 512
+_FILES = {"quick": 96, "full": 384}
 
 
 @dataclass(frozen=True)
@@ -31,76 +36,97 @@ class Case:
     batch: int
     contender: Contender
 
-    def rate(self, images: NDArray[np.float32], calls: int) -> float:
+    @property
+    def key(self) -> str:
+        return f"{self.size}/{self.batch}/{self.contender.name}"
+
+    def rate(self, *, quick: bool) -> float:
         """Slices per second over some calls."""
+        rng = np.random.default_rng(0)
+        images = rng.random((self.batch, self.size, self.size), dtype=np.float32)
+        calls = 1 if self.batch > 1 else _SINGLES // (4 if quick else 1)
         started = perf_counter()
         for _ in range(calls):
             self.contender.embed(images)
         return calls * len(images) / (perf_counter() - started)
 
 
-def main(repetitions: int, quick: bool) -> None:
+@dataclass(frozen=True)
+class Samples:
+    """Rates by what was measured, one for each repetition."""
+
+    slices_per_s: dict[str, list[float]] = field(default_factory=dict)
+    prepared_per_s: dict[str, list[float]] = field(default_factory=dict)
+    pipeline_per_s: dict[str, list[float]] = field(default_factory=dict)
+    cuda: list[dict[str, object]] = field(default_factory=list)
+
+    def add(self, kind: str, key: str, rate: float) -> None:
+        getattr(self, kind).setdefault(key, []).append(rate)
+
+
+def main(repetitions: int, quick: bool, folder: Path) -> None:
     """Measure and print."""
     checkpoint = shipped()
-    config = checkpoint.info.preprocess
-    cases = [
+    cases = _cases(checkpoint, quick=quick)
+    samples = Samples()
+    with opened(folder, _FILES["quick" if quick else "full"]) as pipeline:
+        for repetition in range(-1, repetitions):
+            # The first round warms up; nothing of it is kept.
+            kept = samples if repetition >= 0 else Samples()
+            _round(repetition, repetitions, cases, pipeline, kept, quick=quick)
+            cuda = measure_cuda(checkpoint, WIDE)
+            if cuda is not None:
+                kept.cuda.append(cuda)
+        worker = pipeline.settings.worker
+        facts = {
+            "encoder": checkpoint.name,
+            "size": checkpoint.info.preprocess.size,
+            "threads": torch.get_num_threads(),
+            "decode_processes": worker.decode_processes,
+        }
+    _print(facts | vars(samples))
+
+
+def _cases(checkpoint: Checkpoint, *, quick: bool) -> list[Case]:
+    return [
         Case(size, batch, contender)
-        for size in sorted({config.size, WIDE})
+        for size in sorted({checkpoint.info.preprocess.size, WIDE})
         for contender in contenders(checkpoint, size)
         for batch in BATCHES
-        if batch > 1 or "parts" not in contender.name
+        if not (quick and batch > 32)
+        if batch > 1 or "side by side" not in contender.name
     ]
-    rates: dict[str, list[float]] = {}
-    preparing: dict[str, list[float]] = {"CT": [], "MR": []}
-    steps = (repetitions + 1) * len(cases)
-    for repetition in range(-1, repetitions):
-        turn = repetition % len(cases)
-        for number, case in enumerate((*cases[turn:], *cases[:turn])):
-            _print(
-                {"progress": [case.contender.name, (repetition + 1) * len(cases) + number, steps]}
-            )
-            rate = _measure(case, quick=quick or repetition < 0)
-            if repetition >= 0:
-                rates.setdefault(f"{case.size}/{case.batch}/{case.contender.name}", []).append(rate)
-        for modality, samples in preparing.items():
-            rate = _preparing_rate(modality, config)
-            if repetition >= 0:
-                samples.append(rate)
-    _print(
-        {
-            "encoder": checkpoint.name,
-            "size": config.size,
-            "threads": torch.get_num_threads(),
-            "slices_per_s": rates,
-            "prepared_per_s": preparing,
-        }
-    )
 
 
-def _measure(case: Case, *, quick: bool) -> float:
-    rng = np.random.default_rng(0)
-    images = rng.random((case.batch, case.size, case.size), dtype=np.float32)
-    calls = 1 if case.batch > 1 else _SINGLES // (4 if quick else 1)
-    return case.rate(images, calls)
+def _round(
+    repetition: int,
+    repetitions: int,
+    cases: list[Case],
+    pipeline: Pipeline,
+    samples: Samples,
+    *,
+    quick: bool,
+) -> None:
+    """One repetition; whoever begins in one ends in another."""
+    turn, done = repetition % len(cases), (repetition + 1) * len(cases)
+    for number, case in enumerate((*cases[turn:], *cases[:turn])):
+        _print({"progress": [case.key, done + number, (repetitions + 1) * len(cases)]})
+        samples.add("slices_per_s", case.key, case.rate(quick=quick or repetition < 0))
+    config = pipeline.embedder.preprocess_config
+    modalities: tuple[Modality, ...] = ("CT", "MR")
+    for modality in modalities:
+        samples.add("prepared_per_s", modality, _preparing_rate(modality, config))
+    for name, rate in pipeline.rates().items():
+        samples.add("pipeline_per_s", name, rate)
 
 
-def _preparing_rate(modality: str, config: PreprocessConfig) -> float:
+def _preparing_rate(modality: Modality, config: PreprocessConfig) -> float:
     """Slices per second of preprocessing alone, in one process."""
-    pixels = _head(modality)
+    pixels = head(modality)
     started = perf_counter()
     for _ in range(_SLICES):
         prepare(pixels, modality=modality, config=config)
     return _SLICES / (perf_counter() - started)
-
-
-def _head(modality: str) -> NDArray[np.float32]:
-    """A noisy ellipse in air, with the values of a head in HU or of MR."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[-1 : 1 : _SIDE * 1j, -1 : 1 : _SIDE * 1j]
-    inside = (x / 0.6) ** 2 + (y / 0.8) ** 2 < 1
-    air, tissue = (-1000.0, 35.0) if modality == "CT" else (5.0, 400.0)
-    noise = rng.normal(0, 5, (_SIDE, _SIDE))
-    return (np.where(inside, tissue, air) + noise).astype(np.float32)
 
 
 def _print(message: dict[str, object]) -> None:
@@ -108,4 +134,4 @@ def _print(message: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2] == "quick")
+    main(int(sys.argv[1]), sys.argv[2] == "quick", Path(sys.argv[3]))

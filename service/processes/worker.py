@@ -3,17 +3,20 @@
 import json
 import logging
 from dataclasses import asdict
+from pathlib import Path
 
 from sqlalchemy import Engine
 
-from model.checkpoint import CheckpointInfo, default_checkpoint, load
+from model.checkpoint import Checkpoint, CheckpointInfo, load
 from model.embedder import Embedder
+from model.errors import CheckpointError
 from model.preprocess import PREPROCESSING_VERSION
 from service.child import follow_parent
 from service.encoders import (
     ActiveEncoder,
     EncoderDescription,
     choose_checkpoint,
+    configured_checkpoint,
     get_active,
     keep_checkpoint,
     register,
@@ -39,6 +42,7 @@ def run_worker(settings: Settings, *, once: bool = False) -> int:
         worker = Worker(engine, store, embedder, encoder, settings.worker, WorkerMetrics())
         stop_event(worker.stop)
         fields = {"action": "ready", "encoder": encoder.name, "device": str(embedder.device)}
+        fields |= {"execution": embedder.execution, "precision": settings.worker.precision}
         _LOG.info("worker ready", extra=fields)
         worker.run(once=once)
     return 0
@@ -48,16 +52,21 @@ def load_encoder(engine: Engine, settings: Settings) -> tuple[Embedder, ActiveEn
     """The gallery's encoder, ready to embed; on a new gallery, the configured one.
 
     Raises:
-        EncoderMismatch: the weights at hand are not those that the gallery was embedded with.
+        CheckpointError: the configured weights cannot be used.
+        EncoderMismatch: the weights at hand are not those that the gallery was embedded with, or
+            this version cannot use them.
     """
-    configured = settings.encoder.checkpoint or default_checkpoint()
+    configured = configured_checkpoint(settings.encoder)
     with engine.connect() as connection:
         path = choose_checkpoint(connection, settings.state_dir, configured)
-    checkpoint = load(path)
-    embedder = Embedder(checkpoint, device=settings.worker.device)
-    if embedder.device.type != "cpu":
-        # A CPU likes few slices at a time, for its cache; a GPU likes many.
-        embedder.micro_batch = settings.worker.batch_size
+    checkpoint = _load_usable(path, is_kept=path != configured)
+    embedder = Embedder(
+        checkpoint,
+        settings.worker.device,
+        precision=settings.worker.precision,
+        # The node, the database and the decoding processes want the cores too.
+        split_slices=False,
+    )
     with engine.begin() as connection:
         register(connection, describe_encoder(embedder, checkpoint.info))
         active = get_active(connection)
@@ -67,6 +76,24 @@ def load_encoder(engine: Engine, settings: Settings) -> tuple[Embedder, ActiveEn
         )
     keep_checkpoint(settings.state_dir, path)
     return embedder, active
+
+
+def _load_usable(path: Path, *, is_kept: bool) -> Checkpoint:
+    """Read the weights; `is_kept` says that they are the gallery's own, with no others instead.
+
+    Raises:
+        CheckpointError: the configured file cannot be used.
+        EncoderMismatch: the gallery's own cannot.
+    """
+    try:
+        return load(path)
+    except CheckpointError as error:
+        if not is_kept:
+            raise
+        raise EncoderMismatch(
+            f"This version cannot use the encoder that the gallery was embedded with: {error}. Go "
+            "on with the version that embedded it, or start a new gallery."
+        ) from error
 
 
 def describe_encoder(embedder: Embedder, info: CheckpointInfo) -> EncoderDescription:

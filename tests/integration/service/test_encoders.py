@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from service.encoders import (
     ActiveEncoder,
     choose_checkpoint,
+    configured_checkpoint,
     find_active,
     get_active,
     keep_checkpoint,
@@ -19,6 +20,7 @@ from service.encoders import (
     register,
 )
 from service.errors import ConfigurationError, EncoderMismatch, Unavailable
+from service.settings import EncoderSettings
 from tests.support.encoders import EMBEDDING_DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance, fill
 
@@ -114,6 +116,20 @@ def test_a_new_gallery_takes_the_configured_weights(engine: Engine, tmp_path: Pa
     configured = weights(tmp_path, "newer")
     with engine.connect() as connection:
         assert choose_checkpoint(connection, tmp_path / "state", configured) == configured
+
+
+@pytest.mark.parametrize("name", ["default", "dev"])
+def test_a_shipped_encoder_is_found_by_its_name(name: str) -> None:
+    settings = EncoderSettings.model_validate({"checkpoint": name})
+    path = configured_checkpoint(settings)
+    assert path.parent.name == name
+    assert path.is_file()
+
+
+def test_any_other_name_is_a_file() -> None:
+    file = Path("weights") / "msnet-0123456789ab.safetensors"
+    assert configured_checkpoint(EncoderSettings.model_validate({"checkpoint": str(file)})) == file
+    assert EncoderSettings().checkpoint == "default"
 
 
 def test_a_gallery_keeps_the_weights_it_was_embedded_with(

@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from model import checkpoint
-from model.embedder import Embedder
 from model.errors import CheckpointError, CheckpointMissingError, CheckpointTamperedError
-from tests.unit.model.made import info, network, saved
+from model.network_config import MSNetConfig
+from tests.unit.model.made import TINY, info, network, saved
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:
@@ -83,13 +87,115 @@ def test_other_files_with_a_true_hash_are_refused(tmp_path: Path, content: bytes
         checkpoint.describe(path)
 
 
+def edited(path: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
+    """A copy whose facts were edited, under the name that its hash asks for."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    facts = json.loads(header["__metadata__"]["precuneus"])
+    edit(facts)
+    header["__metadata__"]["precuneus"] = json.dumps(facts)
+    text = json.dumps(header).encode()
+    return renamed(path, len(text).to_bytes(8, "little") + text + content[8 + length :])
+
+
 def test_another_preprocessing_version_is_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path, network())
-    content = path.read_bytes().replace(b'\\"version\\": \\"1\\"', b'\\"version\\": \\"0\\"')
-    assert content != path.read_bytes()
+    path = edited(saved(tmp_path, network()), lambda f: f["preprocess"].update(version="0"))
 
     with pytest.raises(CheckpointError, match="needs preprocessing 0"):
-        checkpoint.load(renamed(path, content))
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("part", [lambda f: f, lambda f: f["network"], lambda f: f["preprocess"]])
+def test_a_field_that_nobody_knows_comes_from_a_newer_version(
+    tmp_path: Path, part: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    path = edited(saved(tmp_path, network()), lambda f: part(f).update(halo=3))
+
+    with pytest.raises(CheckpointError, match=r"newer version: unknown halo") as caught:
+        checkpoint.load(path)
+    assert path.name in str(caught.value)
+
+
+def test_a_file_without_the_newer_fields_has_their_defaults(tmp_path: Path) -> None:
+    def age(facts: dict[str, Any]) -> None:
+        del facts["trained_on"]
+        facts["network"] = {name: facts["network"][name] for name in ("widths", "depths")}
+        del facts["preprocess"]["low_percentile"]
+
+    loaded = checkpoint.load(edited(saved(tmp_path, network()), age)).info
+
+    assert loaded.trained_on == ()
+    assert loaded.network == MSNetConfig(widths=TINY.widths, depths=TINY.depths)
+    assert loaded.preprocess == info().preprocess
+
+
+def test_the_groups_of_training_are_kept_hashed(tmp_path: Path) -> None:
+    seen = tuple(checkpoint.hash_group(name) for name in ("P-1", "P-2"))
+    weights = {"embedding.bias": np.zeros(3, np.float32)}
+
+    path = checkpoint.save(tmp_path, weights, replace(info(), trained_on=seen))
+
+    assert checkpoint.load(path).info.trained_on == seen
+    assert all(re.fullmatch("[0-9a-f]{16}", name) for name in seen)
+    assert len(set(seen)) == 2
+    assert b"P-1" not in path.read_bytes()
+
+
+def test_half_precision_halves_the_file_and_comes_back_as_float32(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    weights = {
+        "filters": rng.normal(size=(64, 64)).astype(np.float32),
+        "variances": np.full(8, 1e-9, np.float32),
+    }
+
+    path = checkpoint.save(tmp_path, weights, info(), dtype="float16")
+    loaded = checkpoint.load(path)
+
+    assert path.stat().st_size < checkpoint.save(tmp_path, weights, info()).stat().st_size - 8000
+    assert {tensor.dtype for tensor in loaded.weights.values()} == {np.dtype(np.float32)}
+    np.testing.assert_allclose(loaded.weights["filters"], weights["filters"], rtol=1e-3)
+    # Vectors hold variances that float16 cannot tell from zero.
+    np.testing.assert_array_equal(loaded.weights["variances"], weights["variances"])
+    assert loaded.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    annotated = checkpoint.annotate(path, {"chance": 0.36})
+    assert abs(annotated.stat().st_size - path.stat().st_size) < 100
+    again = checkpoint.load(annotated).weights
+    np.testing.assert_array_equal(again["filters"], loaded.weights["filters"])
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(np.nan, "float32"), (np.inf, "float32"), (1e6, "float16")]
+)
+def test_weights_that_are_no_numbers_are_not_saved(
+    tmp_path: Path, value: float, dtype: Literal["float32", "float16"]
+) -> None:
+    weights = {"stem": np.full((2, 2), value, np.float32)}
+
+    with pytest.raises(CheckpointError, match="stem holds NaN or infinity"):
+        checkpoint.save(tmp_path, weights, info(), dtype=dtype)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_are_no_numbers_are_not_loaded(tmp_path: Path) -> None:
+    content = saved(tmp_path, network()).read_bytes()
+    broken = content[:-4] + np.array([np.nan], "<f4").tobytes()
+
+    with pytest.raises(CheckpointError, match="holds NaN or infinity"):
+        checkpoint.load(renamed(tmp_path / "x", broken))
+
+
+@pytest.mark.parametrize("kept", [4, 100, 0.5, -1])
+def test_a_truncated_file_is_refused_whatever_its_name(tmp_path: Path, kept: float) -> None:
+    path = saved(tmp_path, network())
+    content = path.read_bytes()
+    short = content[: int(kept * len(content)) if isinstance(kept, float) else int(kept)]
+
+    with pytest.raises(CheckpointError):
+        checkpoint.load(renamed(path, short))
+    path.write_bytes(short)
+    with pytest.raises(CheckpointTamperedError):
+        checkpoint.load(path)
 
 
 def test_facts_can_be_read_without_torch(tmp_path: Path) -> None:
@@ -108,13 +214,3 @@ def test_facts_can_be_read_without_torch(tmp_path: Path) -> None:
     assert path.stem == f"msnet-{digest[:12]}"
     assert metrics == {"tumour_macro_map": 0.5}
     assert not torch_was_loaded
-
-
-def test_the_shipped_checkpoint_is_whole_small_and_says_where_it_comes_from() -> None:
-    path = checkpoint.default_checkpoint()
-    loaded = checkpoint.load(path)
-
-    assert path.stat().st_size < 6_000_000
-    assert Embedder(loaded).basis.shape == (4096, 225)
-    assert "PHE-SICH-CT-IDS" in loaded.info.data_statement
-    assert "1512427" in loaded.info.data_statement

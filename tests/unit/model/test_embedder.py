@@ -1,6 +1,8 @@
 """The embedder: the same numbers as the network, whatever the batches."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ from model.errors import CheckpointError, EmbeddingError
 from tests.unit.model.made import SIZE, network, saved, slices
 
 
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Checkpoint:
-    return load(saved(tmp_path, network()))
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return load(saved(tmp_path_factory.mktemp("weights"), network()))
 
 
 def test_coordinates_are_those_of_the_network(checkpoint: Checkpoint) -> None:
@@ -31,15 +33,47 @@ def test_coordinates_are_those_of_the_network(checkpoint: Checkpoint) -> None:
     np.testing.assert_allclose(np.linalg.norm(coordinates, axis=1), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("micro_batch", [1, 3, 64])
-def test_batching_and_order_do_not_show(checkpoint: Checkpoint, micro_batch: int) -> None:
+@pytest.fixture
+def cores(request: pytest.FixtureRequest) -> Iterator[int]:
+    """As many threads for torch as the parameter says, while the test runs."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(usual)
+
+
+@pytest.mark.parametrize("cores", [1, 3], indirect=True)
+@pytest.mark.parametrize("micro_batch", [1, 3, 64, None])
+def test_batching_and_order_do_not_show(
+    checkpoint: Checkpoint, micro_batch: int | None, cores: int
+) -> None:
     images = slices(10)
     order = np.random.default_rng(2).permutation(10)
-    expected = Embedder(checkpoint).coordinates(images)
+    expected = np.concatenate([Embedder(checkpoint).coordinates(images[n : n + 1]) for n in order])
+    embedder = Embedder(checkpoint, micro_batch=micro_batch)
 
-    found = Embedder(checkpoint, micro_batch=micro_batch).coordinates(images[order])
+    for batch in (10, 7, 1):
+        parts = [embedder.coordinates(images[order][n : n + batch]) for n in range(0, 10, batch)]
+        np.testing.assert_allclose(np.concatenate(parts), expected, rtol=0, atol=1e-5)
+    assert torch.get_num_threads() == cores
 
-    np.testing.assert_allclose(found, expected[order], atol=1e-5)
+
+@pytest.mark.parametrize("cores", [3], indirect=True)
+def test_many_slices_are_computed_side_by_side(checkpoint: Checkpoint, cores: int) -> None:
+    embedder = Embedder(checkpoint, micro_batch=2)
+    threads: set[tuple[str, int]] = set()
+
+    def notice(_module: torch.nn.Module, _inputs: object) -> None:
+        threads.add((current_thread().name, torch.get_num_threads()))
+
+    embedder._network.stem.register_forward_pre_hook(notice)
+    embedder.coordinates(slices(1))
+    assert threads == {(current_thread().name, cores)}
+    threads.clear()
+    embedder.coordinates(slices(embedder.slices_at_once))
+
+    assert {number for _, number in threads} == {1}
+    assert current_thread().name not in {name for name, _ in threads}
 
 
 def test_an_empty_batch_is_fine(checkpoint: Checkpoint) -> None:
@@ -64,8 +98,27 @@ def test_running_out_of_memory_halves_the_batch(
 
     found = embedder.coordinates(images)
 
-    assert sizes == [8, 4, 2, 2, 2, 2, 1]
+    assert sizes[0] == 8
+    assert embedder.micro_batch == 2
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    sizes.clear()
+    embedder.coordinates(images)
+    assert max(sizes) == 2
+
+
+def test_what_found_no_memory_beside_others_is_tried_alone(checkpoint: Checkpoint) -> None:
+    embedder = Embedder(checkpoint, micro_batch=1)
+    expected = Embedder(checkpoint).coordinates(slices(4))
+    failures = [RuntimeError("not enough memory")] * 2
+
+    def refuse(_module: torch.nn.Module, _inputs: object) -> None:
+        if failures:
+            raise failures.pop()
+
+    embedder._network.stem.register_forward_pre_hook(refuse)
+
+    np.testing.assert_allclose(embedder.coordinates(slices(4)), expected, atol=1e-5)
+    assert not failures
 
 
 def test_no_memory_for_one_slice_is_an_error(checkpoint: Checkpoint) -> None:
@@ -129,19 +182,50 @@ def test_without_cuda_auto_is_the_cpu_and_cuda_an_error(checkpoint: Checkpoint) 
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_agrees_with_the_cpu(checkpoint: Checkpoint) -> None:
+@pytest.mark.parametrize("batch", [1, 5, 10])
+def test_cuda_agrees_with_the_cpu(checkpoint: Checkpoint, batch: int) -> None:
     images = slices(10)
-
     on_cpu = Embedder(checkpoint, device="cpu").coordinates(images)
-    on_cuda = Embedder(checkpoint, device="cuda").coordinates(images)
+    embedder = Embedder(checkpoint, device="cuda", micro_batch=4)
 
-    np.testing.assert_allclose(on_cuda, on_cpu, atol=1e-4)
+    parts = [embedder.coordinates(images[n : n + batch]) for n in range(0, 10, batch)]
+
+    assert embedder.execution == "CUDA graph"
+    np.testing.assert_allclose(np.concatenate(parts), on_cpu, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_bfloat16_stays_within_a_thousandth(checkpoint: Checkpoint, device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    images = slices(10)
+    exact = Embedder(checkpoint).coordinates(images)
+
+    found = Embedder(checkpoint, device, precision="bfloat16").coordinates(images)
+
+    assert 1e-6 < np.abs(found - exact).max() < 5e-3
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
 
 
 def test_weights_that_do_not_fit_are_refused(checkpoint: Checkpoint) -> None:
     weights = dict(checkpoint.weights)
     del weights["embedding.bias"]
-    short = Checkpoint(checkpoint.name, checkpoint.digest, checkpoint.info, weights)
+    wider = replace(checkpoint.info, network=replace(checkpoint.info.network, widths=(8, 8, 16)))
+    shapeless = replace(checkpoint.info, network=replace(checkpoint.info.network, widths=()))
 
-    with pytest.raises(CheckpointError, match="does not fit"):
-        Embedder(short)
+    for broken in (
+        replace(checkpoint, weights=weights),
+        replace(checkpoint, info=wider),
+        replace(checkpoint, info=shapeless),
+        replace(checkpoint, weights={**checkpoint.weights, "halo": np.zeros(3, np.float32)}),
+    ):
+        with pytest.raises(CheckpointError, match="does not fit"):
+            Embedder(broken)
+
+
+def test_weights_that_lead_nowhere_are_refused_at_load(checkpoint: Checkpoint) -> None:
+    negative = np.full_like(checkpoint.weights["stem.0.1.running_var"], -1)
+    weights = {**checkpoint.weights, "stem.0.1.running_var": negative}
+
+    with pytest.raises(CheckpointError, match="no finite numbers"):
+        Embedder(replace(checkpoint, weights=weights))
