@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from service.api import health, instances
+from service.api import explanations, health, instances
 from service.api.deps import Resources, demand_key
 from service.api.problems import add_problem_handlers, problem
 from service.settings import is_loopback
@@ -17,7 +17,7 @@ _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"
 
 
 def create_app(resources: Resources) -> FastAPI:
-    """The application; `resources` lives as long as it does, and its pool ends with it.
+    """The application; `resources` lives as long as it does, and its processes end with it.
 
     The interactive documentation pages are left out: they would load scripts from the internet,
     which a hospital's network does not reach. The schema is at /openapi.json.
@@ -27,6 +27,7 @@ def create_app(resources: Resources) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         resources.pool.close()
+        resources.explaining.close()
 
     app = FastAPI(
         title="Precuneus",
@@ -40,6 +41,7 @@ def create_app(resources: Resources) -> FastAPI:
     app.state.resources = resources
     app.include_router(health.router)
     app.include_router(instances.router, dependencies=[Depends(demand_key)])
+    app.include_router(explanations.router, dependencies=[Depends(demand_key)])
     add_problem_handlers(app)
     _add_schema_route(app)
     _measure_requests(app, resources)

@@ -14,6 +14,7 @@ from dicom_node.files import ObjectStore
 from service.decoding import DecodePool
 from service.encoders import load_basis
 from service.errors import NotAuthorised
+from service.explaining import EncoderFiles, ExplainPool
 from service.keys import is_valid
 from service.metrics import ApiMetrics
 
@@ -26,6 +27,8 @@ class Resources:
     store: ObjectStore
     pool: DecodePool
     metrics: ApiMetrics
+    encoder_files: EncoderFiles
+    explaining: ExplainPool
     demands_key: bool
     decoding: Lock = field(default_factory=Lock)
     _bases: dict[int, NDArray[np.float32]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from service.api.deps import Resources
 from service.child import follow_parent
 from service.decoding import DecodePool
 from service.errors import ConfigurationError
+from service.explaining import EncoderFiles, ExplainPool
 from service.keys import accept_key, any_valid
 from service.logs import configure_logs
 from service.metrics import ApiMetrics
@@ -35,6 +36,8 @@ def run_api(settings: Settings) -> int:
             store=object_store(settings),
             pool=DecodePool(1, _PREVIEW_TIMEOUT_S, worker.decode_memory_mb),
             metrics=ApiMetrics(),
+            encoder_files=EncoderFiles(settings.state_dir, settings.encoder),
+            explaining=ExplainPool(),
             demands_key=settings.http.demands_key,
         )
         config = uvicorn.Config(

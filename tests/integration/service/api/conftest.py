@@ -15,10 +15,11 @@ from dicom_node.importing import import_file
 from service.api.deps import Resources
 from service.decoding import DecodePool
 from service.encoders import ActiveEncoder, register
+from service.explaining import EncoderFiles, ExplainPool
 from service.labels import LabelRecord, record_labels
 from service.metrics import ApiMetrics
 from service.opening import object_store, receiver
-from service.settings import Settings
+from service.settings import EncoderSettings, Settings
 from tests.support.databases import fresh_database
 from tests.support.encoders import DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance, fill
@@ -63,9 +64,22 @@ def other_instances() -> list[MadeInstance]:
 
 
 def resources_of(
-    engine: Engine, store: ObjectStore, pool: DecodePool, *, demands_key: bool = False
+    engine: Engine,
+    store: ObjectStore,
+    pool: DecodePool,
+    *,
+    encoder_files: EncoderFiles | None = None,
+    demands_key: bool = False,
 ) -> Resources:
-    return Resources(engine, store, pool, ApiMetrics(), demands_key=demands_key)
+    return Resources(
+        engine=engine,
+        store=store,
+        pool=pool,
+        metrics=ApiMetrics(),
+        encoder_files=encoder_files or EncoderFiles(Path("nowhere"), EncoderSettings()),
+        explaining=ExplainPool(),
+        demands_key=demands_key,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -108,6 +108,7 @@ def test_the_schema_describes_every_route(filled: Filled) -> None:
     assert schema["openapi"].startswith("3.1")
     instance = "/v1/instances/{sop_instance_uid}"
     routes = {instance, *(f"{instance}/{r}" for r in ("similar", "embedding", "preview"))}
+    routes.add(f"{instance}/similar/{{other_sop_instance_uid}}/explanation")
     assert set(schema["paths"]) == {"/livez", "/readyz", "/metrics", *routes}
     for reference in references(schema):
         node = schema

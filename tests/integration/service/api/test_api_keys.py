@@ -18,6 +18,7 @@ CLOSED = [
     "/v1/instances/1.2/similar",
     "/v1/instances/1.2/embedding",
     "/v1/instances/1.2/preview",
+    "/v1/instances/1.2/similar/1.3/explanation",
     "/v1/instances/1.2/similar?k=0",
     "/v1/instances/no-uid",
 ]
@@ -45,14 +46,17 @@ def test_without_a_key_only_livez_answers(serve: Serve, key: str) -> None:
 
 def test_every_route_is_in_that_list(serve: Serve, key: str) -> None:
     schema = serve(demands_key=True).get("/openapi.json", headers=bearer(key)).json()
-    paths = {path.replace("{sop_instance_uid}", "1.2") for path in schema["paths"]}
+    paths = {
+        path.replace("{sop_instance_uid}", "1.2").replace("{other_sop_instance_uid}", "1.3")
+        for path in schema["paths"]
+    }
     assert paths - {"/livez"} <= set(CLOSED)
 
 
 def test_with_a_key_all_of_it_answers(serve: Serve, key: str) -> None:
     client = serve(demands_key=True)
     statuses = [client.get(path, headers=bearer(key)).status_code for path in CLOSED]
-    assert statuses == [200, 200, 200, 404, 404, 404, 404, 422, 422]
+    assert statuses == [200, 200, 200, 404, 404, 404, 404, 404, 422, 422]
     assert client.get("/readyz", headers={"Authorization": f"bearer   {key}"}).status_code == 200
 
 

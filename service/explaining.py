@@ -1,0 +1,158 @@
+"""Explanations for the API, computed in a process of their own, since the API loads no torch.
+
+The process starts with the first question and ends when none has come for a while. Only a few
+questions wait for it; others are told to come again.
+"""
+
+import importlib
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, func, select, type_coerce
+
+from model.checkpoint import describe
+from model.errors import ModelError
+from model.preprocess import PreprocessConfig
+from service.db.tables import embedding
+from service.decoding import DecodePool, Refusal
+from service.encoders import choose_checkpoint, configured_checkpoint
+from service.errors import Unavailable
+from service.explained import Explained
+from service.settings import EncoderSettings
+from service.showing import ShownSlice
+
+# Its name, not the module: an import would bring torch into this process.
+_WORK = "service.explaining_process"
+_MEMORY_MB = 16384  # of addresses: torch reserves gigabytes of them and uses few
+_TIMEOUT_S = 30.0
+_IDLE_S = 120.0
+_WAITING = 4
+_USUAL_SLICES = 10_000  # enough for a steady mean, few enough to be read in some milliseconds
+_FEWEST_SLICES = 20  # the mean of fewer is not what slices usually are
+
+
+@dataclass(frozen=True)
+class EncoderFile:
+    """The gallery's encoder as a file, and how its pictures are prepared."""
+
+    path: Path
+    preprocess: PreprocessConfig
+
+
+class EncoderFiles:
+    """Finds the file of the gallery's active encoder."""
+
+    def __init__(self, state_dir: Path, settings: EncoderSettings) -> None:
+        self._state_dir = state_dir
+        self._settings = settings
+        self._known: dict[Path, EncoderFile] = {}
+
+    def active(self, connection: Connection) -> EncoderFile:
+        """The file that embedded the gallery.
+
+        Raises:
+            EncoderMismatch: it is nowhere.
+            Unavailable: it cannot be used by this version.
+        """
+        try:
+            configured = configured_checkpoint(self._settings)
+            path = choose_checkpoint(connection, self._state_dir, configured)
+            if path not in self._known:
+                _, info = describe(path)
+                self._known[path] = EncoderFile(path, info.preprocess)
+        except ModelError as error:
+            raise Unavailable(f"The encoder cannot explain: {error}") from error
+        return self._known[path]
+
+
+def usual_coordinates(
+    connection: Connection, encoder_id: int, modality: str
+) -> NDArray[np.float32] | None:
+    """Mean coordinates (D,) of slices of a modality, those that come first in the gallery.
+
+    None where there are too few to say what is usual.
+    """
+    some = (
+        select(embedding.c.coordinates)
+        .where(embedding.c.encoder_id == encoder_id, embedding.c.modality == modality)
+        .limit(_USUAL_SLICES)
+        .subquery()
+    )
+    mean = type_coerce(func.avg(some.c.coordinates), embedding.c.coordinates.type)
+    count, coordinates = connection.execute(select(func.count(), mean).select_from(some)).one()
+    return None if count < _FEWEST_SLICES else np.asarray(coordinates, np.float32)
+
+
+class ExplainPool:
+    """One process that explains pairs, one at a time; safe to call from several threads."""
+
+    def __init__(
+        self, timeout_s: float = _TIMEOUT_S, idle_s: float = _IDLE_S, waiting: int = _WAITING
+    ) -> None:
+        self._process = DecodePool(1, timeout_s, _MEMORY_MB)
+        self._idle_s = idle_s
+        self._places = threading.BoundedSemaphore(waiting)
+        self._turn = threading.Lock()
+        self._end: threading.Timer | None = None
+
+    def explain(
+        self,
+        checkpoint: Path,
+        first: ShownSlice,
+        second: ShownSlice,
+        background: NDArray[np.float32] | None = None,
+    ) -> Explained:
+        """Explain a pair by the encoder in a file; see `Explainer.explain`.
+
+        Raises:
+            Unavailable: too many wait already, it took too long, or the encoder cannot be used.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Unavailable("Too many explanations are being drawn; try again in a moment.")
+        try:
+            with self._turn:
+                return self._explain(checkpoint, first, second, background)
+        finally:
+            self._places.release()
+
+    def _explain(self, *question: Any) -> Explained:
+        self._stop_timer()
+        try:
+            (found,) = self._process.run(_there, [(_WORK, *question)])
+        except ModelError as error:
+            raise Unavailable(f"The encoder cannot explain: {error}") from error
+        finally:
+            self._end = threading.Timer(self._idle_s, self._end_if_idle)
+            self._end.daemon = True
+            self._end.start()
+        if isinstance(found, Refusal):
+            raise Unavailable("The explanation did not come to an end; try again in a moment.")
+        explained: Explained = found
+        return explained
+
+    def _end_if_idle(self) -> None:
+        """Give the process's memory back; whoever came first has the turn, and it goes on."""
+        if self._turn.acquire(blocking=False):
+            try:
+                self._process.close()
+            finally:
+                self._turn.release()
+
+    def _stop_timer(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+
+    def close(self) -> None:
+        """End the process."""
+        with self._turn:
+            self._stop_timer()
+            self._process.close()
+
+
+def _there(module: str, *arguments: Any) -> Any:
+    """Runs in the process: load what the API must not, and do it."""
+    return importlib.import_module(module).explain(*arguments)

@@ -1,0 +1,127 @@
+"""The explaining process: what it answers, and how it ends."""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine
+
+from model.checkpoint import load
+from model.explanation.explainer import Explainer
+from model.placement import Placement
+from service.encoders import ActiveEncoder
+from service.errors import Unavailable
+from service.explained import Explained
+from service.explaining import ExplainPool, usual_coordinates
+from service.explaining_process import explain_with
+from service.showing import ShownSlice
+from tests.support.encoders import DIMENSION, unit
+from tests.support.galleries import MadeInstance, fill
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def pool() -> Iterator[ExplainPool]:
+    made = ExplainPool()
+    yield made
+    made.close()
+
+
+def shown(seed: int, side: int = 32) -> ShownSlice:
+    prepared = np.random.default_rng(seed).random((side, side)).astype(np.float32)
+    return ShownSlice(
+        grey=(prepared * 255).astype(np.uint8),
+        prepared=prepared,
+        placement=Placement(((1, 0), (0, 1)), (0, 0)),
+    )
+
+
+def test_the_process_answers_as_the_explainer_does(
+    pool: ExplainPool, checkpoint_file: Path
+) -> None:
+    found = pool.explain(checkpoint_file, shown(1), shown(2))
+    assert isinstance(found, Explained)
+    here = explain_with(Explainer(load(checkpoint_file)), shown(1), shown(2))
+    assert found.encoder == checkpoint_file.stem
+    assert found.similarity == pytest.approx(here.similarity, abs=1e-5)
+    np.testing.assert_allclose(found.first.heat, here.first.heat, atol=2e-3)
+
+
+def test_a_background_reaches_the_process(pool: ExplainPool, checkpoint_file: Path) -> None:
+    usual = unit(np.random.default_rng(1).normal(size=29))
+    without = pool.explain(checkpoint_file, shown(1), shown(2))
+    against = pool.explain(checkpoint_file, shown(1), shown(2), usual)
+    assert against.similarity == pytest.approx(without.similarity, abs=1e-6)
+    assert against.first.heat != without.first.heat
+
+
+def test_whoever_finds_all_places_taken_is_told_to_come_again(checkpoint_file: Path) -> None:
+    pool = ExplainPool(waiting=1)
+
+    def ask(seed: int) -> str:
+        try:
+            pool.explain(checkpoint_file, shown(seed), shown(seed + 1))
+        except Unavailable as error:
+            return str(error)
+        return "explained"
+
+    # The first to come keeps its place while the process starts.
+    with ThreadPoolExecutor(3) as threads:
+        answers = sorted(threads.map(ask, range(3)))
+    pool.close()
+    assert answers == ["Too many explanations are being drawn; try again in a moment."] * 2 + [
+        "explained"
+    ]
+
+
+def test_what_takes_too_long_is_given_up(checkpoint_file: Path) -> None:
+    pool = ExplainPool(timeout_s=0.01)
+    with pytest.raises(Unavailable, match="did not come to an end"):
+        pool.explain(checkpoint_file, shown(1), shown(2))
+    assert not multiprocessing.active_children()
+    pool.close()
+
+
+def test_weights_that_cannot_be_read_are_unavailable(pool: ExplainPool, tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="The encoder cannot explain: cannot read"):
+        pool.explain(tmp_path / "msnet-0123456789ab.safetensors", shown(1), shown(2))
+
+
+def test_slices_prepared_for_another_encoder_are_unavailable(
+    pool: ExplainPool, checkpoint_file: Path
+) -> None:
+    with pytest.raises(Unavailable, match=r"\(32, 32\), not \(16, 16\)"):
+        pool.explain(checkpoint_file, shown(1, side=16), shown(2, side=16))
+
+
+def test_the_idle_process_ends_and_comes_back(checkpoint_file: Path) -> None:
+    pool = ExplainPool(idle_s=0.05)
+    first = pool.explain(checkpoint_file, shown(1), shown(2))
+    eventually(lambda: not multiprocessing.active_children(), "the idle process has ended")
+    again = pool.explain(checkpoint_file, shown(1), shown(2))
+    assert again.similarity == pytest.approx(first.similarity, abs=1e-6)
+    pool.close()
+
+
+def test_usual_coordinates_are_the_mean_of_a_modality(
+    engine: Engine, encoder: ActiveEncoder
+) -> None:
+    coordinates = unit(np.random.default_rng(3).normal(size=(50, 1, DIMENSION)))
+    made = [
+        MadeInstance(f"1.2.{n}", patient=n, modality="MR" if n < 40 else "CT", coordinates=c)
+        for n, c in enumerate(coordinates)
+    ]
+    fill(engine, made, encoder)
+    with engine.connect() as connection:
+        usual = usual_coordinates(connection, encoder.encoder_id, "MR")
+        assert usual is not None
+        np.testing.assert_allclose(usual, coordinates[:40, 0].mean(axis=0), atol=1e-6)
+        assert usual_coordinates(connection, encoder.encoder_id, "CT") is None
+        assert usual_coordinates(connection, encoder.encoder_id, "PT") is None
+
+
+def test_the_small_encoder_has_the_coordinates_assumed_here(checkpoint_file: Path) -> None:
+    assert load(checkpoint_file).info.network.coordinate_dim == 29
