@@ -1,5 +1,8 @@
 # make demo   the whole service on drawn studies (EXIT=1: end after the picture; DATA=DIR: your own)
 # make test   lint, types, import contracts and all tests
+# make evaluate  figures of an encoder (DATA=slices.csv; ARGS='--plots DIR': pictures, too)
+# make encoder   trains both encoders that ship (DATA=slices.csv); interrupted, it goes on where it was
+# make compare   trains and measures what the encoder is compared with (ARGS='--epochs 5')
 # make bench  the comparisons of docs/benchmarks.md
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts tests bench clean
+.PHONY: help demo test lint types contracts tests evaluate encoder compare bench clean
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -40,6 +43,24 @@ contracts: $(VENV)/.precuneus-dev
 
 tests: $(VENV)/.precuneus-dev
 	$(BIN)/python -m pytest
+
+$(VENV)/.precuneus-evaluate: $(VENV)/.precuneus
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[evaluate]'
+	@touch $@
+
+evaluate: $(VENV)/.precuneus-evaluate
+	$(BIN)/precuneus model evaluate '$(or $(DATA),../shared/data/slices.csv)' --encoder dev $(ARGS)
+
+# Steps are fused where there is a C++ compiler; the first one then takes a minute.
+TRAIN := $(BIN)/precuneus model train '$(or $(DATA),../shared/data/slices.csv)' --config shipped \
+	--planes model/evaluation/mr_planes.csv $(if $(shell command -v g++),--compile)
+
+encoder: $(VENV)/.precuneus
+	$(TRAIN) --train-folds 1,2,3 --validation-folds 4 --out runs/dev --install dev $(ARGS)
+	$(TRAIN) --train-folds 1,2,3,4 --validation-folds none --out runs/default --install default $(ARGS)
+
+compare: $(VENV)/.precuneus-dev
+	$(BIN)/python -m benchmarks.compare $(if $(DATA),--data '$(DATA)') $(ARGS)
 
 bench: $(VENV)/.precuneus-dev
 	$(BIN)/python -m benchmarks $(ARGS)

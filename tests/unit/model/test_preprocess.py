@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.preprocess import PreprocessConfig, prepare, prepare_placed
+from model.preprocess import PreprocessConfig, prepare
 
 CONFIG = PreprocessConfig(size=64)
 
