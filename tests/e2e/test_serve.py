@@ -158,7 +158,7 @@ def test_off_loopback_a_key_is_demanded(make_service: MakeService) -> None:
     routes = [*schema["paths"], "/openapi.json"]
     assert "/livez" in routes
     for route in routes:
-        path = route.format(sop_instance_uid="1.2.3")
+        path = route.format(sop_instance_uid="1.2.3", other_sop_instance_uid="1.2.4")
         closed = httpx.codes.OK if route == "/livez" else httpx.codes.UNAUTHORIZED
         assert service.http.get(path).status_code == closed, route
         forged = {"Authorization": f"Bearer {key[:-1]}"}
