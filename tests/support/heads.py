@@ -1,5 +1,6 @@
 """Drawn heads as a scanner delivers them, and what scanners write into the corners."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,17 +11,18 @@ from PIL import Image, ImageDraw, ImageFont
 from service.demo.head import FIELD_OF_VIEW_MM, HeadParameters
 from service.demo.phantom import SIZE, draw_ct, draw_mr
 
-_HEAD = HeadParameters(
+UPRIGHT = HeadParameters(
     half_width=74,
     half_length=93,
     scalp=5,
     skull=6.5,
     ventricles=1.1,
     atrophy=0.3,
-    rotation=0.1,
-    offset=(6.0, -3.0),
+    rotation=0.0,
+    offset=(0.0, 0.0),
     seed=7,
 )
+_TURNED = replace(UPRIGHT, rotation=0.1, offset=(6.0, -3.0))
 _HOLDER_MM = 117.0  # from the middle of the arc that it is
 _WORDS = (((0, 0), "HOSP 12", "la"), ((1, 0), "2019", "ra"), ((0, 1), "Se:4", "ld"))
 
@@ -28,7 +30,7 @@ _WORDS = (((0, 0), "HOSP 12", "la"), ((1, 0), "2019", "ra"), ((0, 1), "Se:4", "l
 @cache
 def _drawn(modality: str, height: float) -> NDArray[np.float32]:
     draw = draw_ct if modality == "CT" else draw_mr
-    return draw(_HEAD, height, np.random.default_rng(1)).astype(np.float32)
+    return draw(_TURNED, height, np.random.default_rng(1)).astype(np.float32)
 
 
 def ct_head(height: float = 52, *, holder: bool = True) -> NDArray[np.float32]:

@@ -12,18 +12,8 @@ from service.demo.cases import GLIOMA, HEMORRHAGE, LABELS, PITUITARY, Case
 from service.demo.head import FIELD_OF_VIEW_MM, HeadParameters
 from service.demo.lesions import Glioma, Hemorrhage, PituitaryTumor
 from service.demo.phantom import SIZE, draw_ct, draw_mr
+from tests.support.heads import UPRIGHT as HEAD
 
-HEAD = HeadParameters(
-    half_width=74,
-    half_length=93,
-    scalp=5,
-    skull=6.5,
-    ventricles=1.1,
-    atrophy=0.3,
-    rotation=0.0,
-    offset=(0.0, 0.0),
-    seed=7,
-)
 BLEED = Hemorrhage(x=-27, y=-4, height=42, radius=15, half_height=14, seed=3, ventricular=False)
 RING = Glioma(x=30, y=20, height=48, radius=17, half_height=15, seed=4, oedema=8)
 ADENOMA = PituitaryTumor(x=0, y=-12.5, height=5, radius=12, half_height=12, seed=5)
