@@ -77,8 +77,12 @@ def modality_values(
     else:
         wide: NDArray[Any] = stored.astype(np.float64 if stored.dtype.itemsize > 2 else np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
-            values = (wide * transform.slope + transform.intercept).astype(np.float32)
-    values[~np.isfinite(values)] = np.nan
+            wide *= transform.slope
+            wide += transform.intercept
+            values = wide.astype(np.float32, copy=False)
+    known = np.isfinite(values)
+    if not known.all():
+        values[~known] = np.nan
     if padding is not None:
         values[padding] = np.nan
     return values

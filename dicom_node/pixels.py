@@ -4,7 +4,7 @@ For the worker and the previews. It decides nothing about how a network wants it
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class Frame:
     `number` counts from 1. `pixels` (H, W) are modality values, such as HU when `is_hu`; padding is
     NaN, colour is brightness, and MONOCHROME1 is inverted unless `is_hu`, so more is always
     brighter. `window` is (centre, width) in the same values; `voi_function` says how to apply it
-    (PS3.3 C.11.2.1). `geometry` says how the frame lies in space, as far as it is told.
+    (PS3.3 C.11.2.1). `geometry` says how the frame lies in space, as far as it is told. `total` is
+    how many frames the object has.
     """
 
     number: int
@@ -46,17 +47,7 @@ class Frame:
     is_hu: bool
     voi_function: str = "LINEAR"
     geometry: Geometry = UNKNOWN_GEOMETRY
-
-
-def frame_count(path: Path, limits: PixelLimits = DEFAULT_LIMITS) -> int:
-    """How many frames a stored object has, without decoding any.
-
-    Raises:
-        PixelsUnsupported: the object is not an image, or no decoder exists for it.
-        PixelsFailed: it is an image that is broken, or beyond `limits`.
-    """
-    with open_image(path, limits) as image:
-        return image.frames
+    total: int = 1
 
 
 def iter_frames(
@@ -68,7 +59,8 @@ def iter_frames(
 
     Raises:
         PixelsUnsupported: the object is not an image, or no decoder exists for it.
-        PixelsFailed: a frame does not decode; frames before it have been yielded.
+        PixelsFailed: it is broken or beyond `limits`, or a frame does not decode; frames before
+            that one have been yielded.
     """
     with open_image(path, limits) as image:
         last = image.frames if stop is None else min(stop, image.frames)
@@ -80,7 +72,7 @@ def iter_frames(
 def _frame(image: Image, index: int, stored: NDArray[Any]) -> Frame:
     """The frame at `index` from its stored values; what pydicom may raise on the way is curated."""
     try:
-        return _meaningful(image.dataset, index, stored)
+        return replace(_meaningful(image.dataset, index, stored), total=image.frames)
     except (MemoryError, PixelsFailed):
         raise
     except Exception as error:

@@ -1,6 +1,6 @@
 """Tells the head from what else a slice shows: the scanner's table, cables, burnt-in letters.
 
-Works on a coarse grid, where morphology is quick. It neither scales nor crops.
+Works on a coarse grid. It neither scales nor crops.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.cells import Cells, Mask
+
 GRID = 64  # cells along the longer side: some 4 mm in a usual field of view
 _THIN = 1  # cells: what is not thicker than twice this plus one is table, cable or letter
 _GROWTH = 5  # cells: thin parts, such as the nose, go on for so long
@@ -18,8 +20,6 @@ _ENCLOSED_SHARE = 0.9  # of the core: what has so much of it inside is no stray 
 _INWARD = 8  # cells: so far a table or a letter is followed into that box
 _SEAM = 2  # cells: twice this is a notch in the outline that counts as head
 _MARGIN = 1  # cells of background that stay around the head
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ def find_head(foreground: Mask, spacing: tuple[float, float], gap: int) -> Head:
     cell = cell_size(foreground.shape, spacing)
     picture = Image.fromarray(foreground.view(np.uint8) * np.uint8(255))
     grid = np.asarray(picture.reduce((cell[1], cell[0]))) > 127
-    mask = _dilated(_head_cells(grid, gap), _MARGIN) if grid.any() else np.ones_like(grid)
+    mask = np.ones_like(grid)
+    if grid.any():
+        mask = _head_cells(Cells.of(grid), gap).dilated(_MARGIN).mask()
     (top, bottom), (left, right) = _span(mask.any(axis=1)), _span(mask.any(axis=0))
     height, width = foreground.shape
     rows = slice(top * cell[0], min(bottom * cell[0], height))
@@ -58,7 +60,7 @@ def cell_size(shape: tuple[int, ...], spacing: tuple[float, float]) -> tuple[int
     return down, across
 
 
-def _head_cells(grid: Mask, gap: int) -> Mask:
+def _head_cells(grid: Cells, gap: int) -> Cells:
     """The cells of the head.
 
     Thin things go, gaps close, and the largest thing left is the core. Thin parts of the head come
@@ -66,112 +68,31 @@ def _head_cells(grid: Mask, gap: int) -> Mask:
     it touches, and a scalp that goes round it. What lies between cells of the head on all four
     sides is head too.
     """
-    solid = _opened(grid, _THIN)
-    core = largest_component(_closed(solid, gap)) if solid.any() else largest_component(grid)
-    head = _grown(core | (grid & _dilated(core, 2 * gap - 2)), grid | core, _GROWTH)
-    ring = grid & ~core & _dilated(core, 2 * gap)
-    if np.mean(_surrounded(ring)[core]) > _ENCLOSED_SHARE:
+    solid = grid.opened(_THIN)
+    core = (solid.closed(gap) if solid else grid).largest_component()
+    head = (core | (grid & core.dilated(2 * gap - 2))).grown(grid | core, _GROWTH)
+    ring = (grid - core) & core.dilated(2 * gap)
+    if len(ring.surrounded() & core) > _ENCLOSED_SHARE * len(core):
         head |= ring
-    head |= _islands(grid, head) & _dilated(head, _APART)
-    return _surrounded(_closed(head, _SEAM))
+    head |= _islands(grid, head) & head.dilated(_APART)
+    return head.closed(_SEAM).surrounded()
 
 
-def _islands(grid: Mask, head: Mask) -> Mask:
+def _islands(grid: Cells, head: Cells) -> Cells:
     """What lies within the bounding box of the head, without what comes in from outside it."""
-    box = _box_around(head)
-    outside = grid & ~box
-    return grid & ~_grown(outside, grid, _INWARD)
+    outside = grid - _box_around(head)
+    return grid - outside.grown(grid, _INWARD)
 
 
-def _box_around(mask: Mask) -> Mask:
+def _box_around(head: Cells) -> Cells:
     """The bounding box and a cell more on each side."""
+    mask = head.mask()
     (top, bottom), (left, right) = _span(mask.any(axis=1)), _span(mask.any(axis=0))
     box = np.zeros_like(mask)
     box[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1] = True
-    return box
-
-
-def _grown(mask: Mask, grid: Mask, steps: int) -> Mask:
-    """The mask and the cells of the grid that hang together with it by their edges."""
-    grown = mask.copy()
-    for _ in range(steps):
-        before = grown.copy()
-        grown[1:] |= before[:-1]
-        grown[:-1] |= before[1:]
-        grown[:, 1:] |= before[:, :-1]
-        grown[:, :-1] |= before[:, 1:]
-        grown &= grid
-    return grown
-
-
-def _dilated(mask: Mask, cells: int) -> Mask:
-    """Every cell with one of the mask in the square of so many cells around it."""
-    tall = mask.copy()
-    for step in range(1, cells + 1):
-        tall[step:] |= mask[:-step]
-        tall[:-step] |= mask[step:]
-    wide = tall.copy()
-    for step in range(1, cells + 1):
-        wide[:, step:] |= tall[:, :-step]
-        wide[:, :-step] |= tall[:, step:]
-    return wide
-
-
-def _eroded(mask: Mask, cells: int) -> Mask:
-    """Eroded from within only: the frame's edge takes nothing off a head that goes on beyond it."""
-    return ~_dilated(~mask, cells)
-
-
-def _opened(mask: Mask, cells: int) -> Mask:
-    """Here the frame's edge does count, or the end of a table that leaves the frame were thick."""
-    eroded = _eroded(np.pad(mask, cells), cells)[cells:-cells, cells:-cells]
-    return _dilated(eroded, cells)
-
-
-def _closed(mask: Mask, cells: int) -> Mask:
-    return _eroded(_dilated(mask, cells), cells)
-
-
-def _surrounded(mask: Mask) -> Mask:
-    """Cells with a cell of the mask, or one of their own, in each of the four directions."""
-    above, left = (np.logical_or.accumulate(mask, axis=axis) for axis in (0, 1))
-    below, right = (
-        np.flip(np.logical_or.accumulate(np.flip(mask, axis), axis=axis), axis) for axis in (0, 1)
-    )
-    surrounded: Mask = above & below & left & right
-    return surrounded
+    return Cells.of(box)
 
 
 def _span(used: NDArray[np.generic] | np.generic) -> tuple[int, int]:
     places = np.flatnonzero(used)
     return int(places[0]), int(places[-1]) + 1
-
-
-def largest_component(mask: Mask) -> Mask:
-    """The largest set of cells that touch by an edge; of equal ones the first in reading order.
-
-    Runs within a row are numbered, then runs that touch across rows are joined.
-    """
-    starts = mask.copy()
-    starts[:, 1:] &= ~mask[:, :-1]
-    numbers = starts.ravel().cumsum().reshape(mask.shape) - 1
-    both = mask[1:] & mask[:-1]
-    runs = int(starts.sum())
-    parents = list(range(runs))
-    for pair in np.unique(numbers[:-1][both] * runs + numbers[1:][both]).tolist():
-        upper, lower = divmod(pair, runs)
-        first, second = sorted((_root(parents, upper), _root(parents, lower)))
-        parents[second] = first
-    roots = np.array([_root(parents, run) for run in range(runs)], np.int64)
-    if roots.size == 0:
-        return mask
-    components = roots[numbers.clip(0)]
-    largest: Mask = components == np.argmax(np.bincount(components[mask]))
-    return largest & mask
-
-
-def _root(parents: list[int], run: int) -> int:
-    while parents[run] != run:
-        parents[run] = parents[parents[run]]
-        run = parents[run]
-    return run

@@ -41,10 +41,15 @@ class BaseModule(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, dilation: int = 1, concat: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        dilation: int = 1,
+        concat: bool = True,
+        drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        self.concat = concat
+        self.concat, self.drop_path = concat, drop_path
         half, quarter = out_channels // 2, out_channels // 4
         self.near = conv_bn(in_channels, half, dilation=dilation)
         self.mid = conv_bn(half, quarter, dilation=dilation)
@@ -59,7 +64,14 @@ class BaseModule(nn.Module):
         mid = self.mid(functional.relu(near))
         far = self.far(functional.relu(mid))
         seen = torch.cat((near, mid, far), dim=1) if self.concat else far
+        if self.training and self.drop_path:
+            seen = self._dropped(seen)
         return functional.relu(seen + self.shortcut(x), inplace=True)
+
+    def _dropped(self, seen: Tensor) -> Tensor:
+        """Nothing for some slices of the batch, and more of the others: the mean stays."""
+        kept = torch.rand((len(seen), 1, 1, 1), device=seen.device) >= self.drop_path
+        return seen * (kept.to(seen.dtype) / (1 - self.drop_path))
 
 
 class MSNet(nn.Module):
@@ -85,9 +97,11 @@ class MSNet(nn.Module):
         depth, width = config.depths[number], config.widths[number]
         entering = config.widths[max(0, number - 1)]
         modules = []
+        before, deepest = sum(config.depths[:number]), max(1, sum(config.depths) - 1)
         for n in range(depth):
             dilation = config.dilations[n % len(config.dilations)] if last else 1
-            modules.append(BaseModule(entering, width, dilation, config.concat))
+            drop_path = config.drop_path * (before + n) / deepest
+            modules.append(BaseModule(entering, width, dilation, config.concat, drop_path))
             entering = width
         return nn.Sequential(*modules)
 

@@ -9,10 +9,12 @@ class MSNetConfig:
 
     `stem_block`: squares of that many pixels a side enter the stem as channels, so that a larger
     picture costs no more memory; 1 is the plain network. `dilations` are those of the base modules
-    of the last scale, for more context. `mirrored` embeds a slice as the mean of itself and its
-    mirror image, once training is over: twice the work, a steadier place. `concat` off keeps only
-    the last convolution of each base module, `pooled_scales` says which scales reach the embedding:
-    both are for comparisons.
+    of the last scale, for more context. `drop_path` is the share of slices for which the last base
+    module passes on its input alone during training, falling to zero towards the first (stochastic
+    depth, Huang et al. 2016); no embedding depends on it. `mirrored` embeds a slice as the mean of
+    itself and its mirror image, once training is over: twice the work, a steadier place. `concat`
+    off keeps only the last convolution of each base module, `pooled_scales` says which scales reach
+    the embedding: both are for comparisons.
     """
 
     in_channels: int = 1
@@ -20,6 +22,7 @@ class MSNetConfig:
     widths: tuple[int, int, int] = (32, 64, 128)
     depths: tuple[int, int, int] = (1, 2, 3)
     dilations: tuple[int, ...] = (1, 1, 1)
+    drop_path: float = 0.0
     mirrored: bool = False
     concat: bool = True
     pooled_scales: tuple[int, ...] = (0, 1, 2)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from dicom_node.configure import configure_pydicom
 from dicom_node.errors import PixelsFailed, PixelsUnsupported, StoredFileUnreadable
-from dicom_node.pixels import Frame, frame_count, iter_frames, render
+from dicom_node.pixels import Frame, iter_frames, render
 from model.preprocess import PreprocessConfig, prepare
 
 FRAMES_PER_TASK = 64
@@ -55,10 +55,25 @@ class Refusal:
     blame: Literal["object", "perhaps machine", "disk"] = "object"
 
 
-def count_frames(path: Path) -> int | Refusal:
-    """How many frames an object has (runs in a decoding process)."""
+@dataclass(frozen=True)
+class Opening:
+    """How many frames an object has, and the encoder's input for the first of them, (N, S, S)."""
+
+    frames: int
+    pictures: NDArray[np.float32]
+
+
+def prepare_opening(path: Path, config: PreprocessConfig) -> Opening | Refusal:
+    """The first frames of an object, as many as a task takes (runs in a decoding process).
+
+    Mostly that is all of them: one look into the file does.
+    """
+    total, pictures = 0, []
     try:
-        return frame_count(path)
+        for frame in iter_frames(path, 0, FRAMES_PER_TASK):
+            total = frame.total
+            pictures.append(_prepared(frame, config))
+        return Opening(total, np.stack(pictures))
     except _REFUSED as error:
         return _refusal(error)
 

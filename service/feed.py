@@ -20,8 +20,8 @@ from service.decoding import (
     DecodePool,
     Refusal,
     Task,
-    count_frames,
     prepare_frames,
+    prepare_opening,
 )
 from service.frames import FrameBuffer, Pictures
 from service.lease import BatchLease
@@ -127,22 +127,23 @@ class Feed:
             batch.frames.end()
 
     def _prepared(self, outcomes: list[Outcome]) -> Iterator[tuple[Outcome, Pictures | Refusal]]:
+        """First what every object begins with, then what long ones have more."""
         wanted = [outcome for outcome in outcomes if outcome.refusal is None]
         paths = [self._store.path(outcome.job.file_name) for outcome in wanted]
-        tasks: list[tuple[Outcome, Task]] = []
-        counts = self._pool.run(count_frames, [(path,) for path in paths])
-        for outcome, path, count in zip(wanted, paths, counts, strict=True):
-            if isinstance(count, Refusal):
-                outcome.refusal = count
+        openings = self._pool.run(prepare_opening, [(path, self._config) for path in paths])
+        rest: list[tuple[Outcome, Task]] = []
+        for outcome, path, opening in zip(wanted, paths, openings, strict=True):
+            if isinstance(opening, Refusal):
+                yield outcome, opening
                 continue
-            tasks += [
-                (outcome, Task(path, start, min(count, start + FRAMES_PER_TASK)))
-                for start in range(0, count, FRAMES_PER_TASK)
+            yield outcome, opening.pictures
+            rest += [
+                (outcome, Task(path, start, min(opening.frames, start + FRAMES_PER_TASK)))
+                for start in range(FRAMES_PER_TASK, opening.frames, FRAMES_PER_TASK)
             ]
-        arguments = [(task, self._config) for _, task in tasks]
-        prepared = self._pool.run(prepare_frames, arguments)
-        for (outcome, _), result in zip(tasks, prepared, strict=True):
-            yield outcome, result
+        prepared = self._pool.run(prepare_frames, [(task, self._config) for _, task in rest])
+        for (outcome, _), pictures in zip(rest, prepared, strict=True):
+            yield outcome, pictures
 
 
 def _given_up(job: queue.Job) -> Outcome | None:

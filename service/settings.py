@@ -76,7 +76,7 @@ class WorkerSettings(BaseModel):
     """The worker that decodes and embeds."""
 
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda)$")
-    batch_size: int = Field(default=32, ge=1, le=1024, description="instances claimed at a time")
+    batch_size: int = Field(default=128, ge=1, le=1024, description="instances claimed at a time")
     decode_processes: int = Field(
         default_factory=lambda: max(1, min(8, (os.cpu_count() or 2) // 2)), ge=1
     )

@@ -18,7 +18,7 @@ from benchmarks.embed.heads import write_heads
 from dicom_node.configure import configure_pydicom
 from dicom_node.importing import import_file
 from model.embedder import Embedder
-from service.decoding import DecodePool, Task, count_frames, prepare_frames
+from service.decoding import DecodePool, prepare_opening
 from service.encoders import ActiveEncoder
 from service.metrics import WorkerMetrics
 from service.opening import object_store, open_gallery, receiver
@@ -35,7 +35,8 @@ _AGAIN = (
     "INSERT INTO embedding_job (instance_id) SELECT instance_id FROM instance"
     " ON CONFLICT DO NOTHING",
 )
-# Rows of a batch share one time, and the first batch only fills the pipe.
+# Rows of a batch share one time. The first batch only fills the pipe, and beside the last there is
+# nothing left to decode: what lies between has as much decoded as embedded.
 _SETTLED = "SELECT settled_at, count(*) AS slices FROM instance GROUP BY 1 ORDER BY 1"
 
 
@@ -82,17 +83,16 @@ class Pipeline:
         )
         with self.engine.connect() as connection:
             batches = connection.execute(text(_SETTLED)).all()
-        seconds: float = (batches[-1].settled_at - batches[0].settled_at).total_seconds()
-        return sum(int(batch.slices) for batch in batches[1:]) / seconds
+        seconds: float = (batches[-2].settled_at - batches[0].settled_at).total_seconds()
+        return sum(int(batch.slices) for batch in batches[1:-1]) / seconds
 
 
 def decode(settings: Settings, pool: DecodePool, embedder: Embedder) -> list[NDArray[np.float32]]:
     """Every object's frames, as the worker has them prepared."""
     store = object_store(settings)
     paths = [store.path(name) for name in store.names()]
-    counts = pool.run(count_frames, [(path,) for path in paths])
-    tasks = [Task(path, 0, count) for path, count in zip(paths, counts, strict=True)]
-    return list(pool.run(prepare_frames, [(task, embedder.preprocess_config) for task in tasks]))
+    arguments = [(path, embedder.preprocess_config) for path in paths]
+    return [opening.pictures for opening in pool.run(prepare_opening, arguments)]
 
 
 @contextmanager

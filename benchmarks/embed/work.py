@@ -25,7 +25,7 @@ BATCHES = (1, 8, 32, 128)
 WIDE = 224
 _SINGLES = 16
 _SLICES = 16
-_FILES = {"quick": 96, "full": 384}
+_FILES = {"quick": 512, "full": 1152}  # some batches of the worker
 
 
 @dataclass(frozen=True)

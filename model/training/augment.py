@@ -14,6 +14,7 @@ from model.training.config import AugmentConfig
 _RIM_GRID = 64  # cells along a side on which the head's rim is found
 _RIM_CELLS = (3, 7)  # so wide is scalp and skull, at least and below
 _RIM_AIR = 0.06  # mean intensity below which a cell is air
+_BENDS = 5  # points along a side that move on their own
 
 
 def augment(images: Tensor, config: AugmentConfig, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -25,6 +26,7 @@ def augment(images: Tensor, config: AugmentConfig, generator: Generator) -> tupl
     images = _strip(images, config.strip, generator)
     theta = _warp(len(images), config, generator)
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    grid = _bend(grid, config.elastic, generator)
     images = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
     images = _focus(images, config.focus, generator)
     images = _shade(images, config, generator)
@@ -56,6 +58,16 @@ def _warp(count: int, config: AugmentConfig, generator: Generator) -> Tensor:
     across = torch.stack((cos * mirror / wide, -sin * mirror / high, shift_x), dim=1)
     down = torch.stack((sin / wide, cos / high, shift_y), dim=1)
     return torch.stack((across, down), dim=1)
+
+
+def _bend(grid: Tensor, reach: float, generator: Generator) -> Tensor:
+    """Bend the grid of a warp smoothly, by up to `reach` of a side: no two heads are alike."""
+    if not reach:
+        return grid
+    count, size = len(grid), grid.shape[1]
+    coarse = _uniform(count * 2 * _BENDS**2, 2 * reach, generator).view(count, 2, _BENDS, _BENDS)
+    bend = functional.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=True)
+    return grid + bend.permute(0, 2, 3, 1)
 
 
 def _strip(images: Tensor, share: float, generator: Generator) -> Tensor:

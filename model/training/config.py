@@ -15,9 +15,9 @@ from model.preprocess import PreprocessConfig
 class AugmentConfig:
     """How far each variation of a slice goes; zero, or 1.0 for a ratio, switches one off.
 
-    Angles in degrees; shifts and the cut-out's side are shares of the picture's side; `focus` is
-    the share of slices that are blurred or sharpened, `strip` of those whose outer rim is taken
-    away, as skull stripping does; the others are shares of the full intensity.
+    Angles in degrees; shifts, elastic bends and the cut-out's side are shares of the picture's
+    side; `focus` is the share of slices that are blurred or sharpened, `strip` of those whose outer
+    rim is taken away, as skull stripping does; the others are shares of the full intensity.
     """
 
     strip: float = 0.1
@@ -26,6 +26,7 @@ class AugmentConfig:
     max_scale: float = 1.25
     max_aspect: float = 1.1
     shift: float = 0.07
+    elastic: float = 0.0
     focus: float = 0.25
     gamma: float = 0.35
     gain: float = 0.2

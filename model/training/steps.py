@@ -66,6 +66,7 @@ class Steps:
         started = time.monotonic()
         seed = schedule.seed * _EPOCH_SEEDS + epoch + self._world.rank * _RANK_SEEDS
         generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)  # drop_path draws where the network stands
         state.trainee.train()
         sums, rate = np.zeros(len(_FIGURES)), 0.0
         for drawn in self._sampler.epoch(schedule.seed, epoch):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from model.head import largest_component
+from model.intensity import percentiles
 from model.preprocess import PreprocessConfig, prepare
 
 CONFIG = PreprocessConfig(size=32)
@@ -17,8 +17,7 @@ DTYPES = st.sampled_from(
 PICTURES = DTYPES.flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_dims=2, max_side=70))
 )
-
-
+FINITE = {"allow_nan": False, "allow_infinity": False}
 COSINES = st.one_of(st.floats(), st.sampled_from([-1.0, 0.0, 1.0]))
 ORIENTATIONS = st.none() | st.lists(COSINES, max_size=7).map(tuple)
 SPACINGS = st.none() | st.tuples(st.floats(), st.floats())
@@ -56,22 +55,10 @@ def test_the_input_is_left_alone_and_the_result_repeats(
 
 
 @settings(deadline=None)
-@given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)))
-def test_the_largest_component_is_what_a_flood_fill_finds(mask: NDArray[np.bool_]) -> None:
-    left = {(int(y), int(x)) for y, x in zip(*np.nonzero(mask), strict=True)}
-    sizes = []
-    while left:
-        edge = [left.pop()]
-        size = 0
-        while edge:
-            y, x = edge.pop()
-            size += 1
-            near = {(y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)} & left
-            left -= near
-            edge += near
-        sizes.append(size)
-
-    found = largest_component(mask)
-
-    assert found.sum() == max(sizes, default=0)
-    assert not (found & ~mask).any()
+@given(
+    hnp.arrays(np.float32, st.integers(1, 200), elements=st.floats(width=32, **FINITE)),
+    st.lists(st.floats(0, 100), min_size=1, max_size=4),
+)
+def test_percentiles_are_those_of_numpy(values: NDArray[np.float32], shares: list[float]) -> None:
+    with np.errstate(over="ignore"):
+        assert percentiles(values, shares) == np.percentile(values, shares).tolist()

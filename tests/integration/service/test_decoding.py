@@ -7,10 +7,11 @@ import pytest
 from model.preprocess import PreprocessConfig
 from service.decoding import (
     DecodePool,
+    Opening,
     Refusal,
     Task,
-    count_frames,
     prepare_frames,
+    prepare_opening,
     render_frame,
 )
 from tests.support.decoders import (
@@ -90,10 +91,11 @@ def test_frames_are_counted_and_prepared(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(1000, 1100, (3, 40, 50)).astype(np.int16)
     dataset = ct_dataset(pixels=pixels[0], NumberOfFrames=3, PixelData=pixels.tobytes())
     path = write_file(tmp_path / "a.dcm", dataset)
-    assert count_frames(path) == 3
     config = PreprocessConfig(size=32)
-    whole = prepare_frames(Task(path, 0, 3), config)
-    assert isinstance(whole, np.ndarray)
+    opening = prepare_opening(path, config)
+    assert isinstance(opening, Opening)
+    assert opening.frames == 3
+    whole = opening.pictures
     assert whole.shape == (3, 32, 32)
     assert whole.dtype == np.float32
     for number, frame in enumerate(whole):
@@ -112,7 +114,7 @@ def test_a_refusal_says_what_is_at_fault(tmp_path: Path) -> None:
         (tmp_path / "gone.dcm", "failed", "disk"),
     ):
         for refusal in (
-            count_frames(path),
+            prepare_opening(path, config),
             prepare_frames(Task(path, 0, 1), config),
             render_frame(path, 1),
         ):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.head import cell_size, find_head, largest_component
+from model.head import cell_size, find_head
 
 SQUARE = (1.0, 1.0)
 
@@ -139,17 +139,3 @@ def test_pixels_that_are_not_square_change_no_head() -> None:
     flat_head = found((disc(128, 120, 70) | disc(220, 20, 12))[::2], spacing=(2.0, 1.0))
 
     assert np.mean(flat_head != round_head[::2]) < 0.02
-
-
-def test_the_largest_component_touches_by_edges() -> None:
-    mask = np.array([[1, 1, 0, 0], [1, 0, 1, 1], [0, 0, 1, 1]], bool)
-
-    expected = np.array([[0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]], bool)
-    np.testing.assert_array_equal(largest_component(mask), expected)
-    np.testing.assert_array_equal(largest_component(mask[:, :2]), mask[:, :2])
-
-
-def test_of_equal_components_the_first_is_the_largest() -> None:
-    mask = np.array([[0, 1, 0, 1], [0, 1, 0, 1]], bool)
-
-    np.testing.assert_array_equal(np.flatnonzero(largest_component(mask).any(axis=0)), [1])
