@@ -1,8 +1,9 @@
 """ResNet-18 and ResNet-50 of plain torch blocks, to compare the encoder with: its speed, its finds.
 
 He et al. 2016 (arXiv:1512.03385), with the stride in the 3x3 convolution as most programs have it,
-one channel in, and an affine layer to an embedding like the encoder's. Weights are random: to be
-measured for time, or trained from scratch beside the encoder.
+one channel in, and an affine layer to an embedding like the encoder's. What the encoder's recipe
+does to any network, stochastic depth and mirror images, they can do as it does. Weights are random:
+to be measured for time, or trained from scratch beside the encoder.
 """
 
 from dataclasses import dataclass
@@ -15,11 +16,18 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class ResNetConfig:
-    """How many blocks each of the four stages has, and whether they are bottlenecks."""
+    """How many blocks each of the four stages has, and whether they are bottlenecks.
+
+    `drop_path` and `mirrored` are those of the encoder's `MSNetConfig`: the share of slices for
+    which the last block passes on its input alone during training, falling to zero towards the
+    first, and whether a slice is embedded as the mean of itself and its mirror image.
+    """
 
     depths: tuple[int, ...]
     bottlenecks: bool
     embedding_dim: int = 4096
+    drop_path: float = 0.0
+    mirrored: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -45,8 +53,11 @@ class Block(nn.Module):
     The branch is 3x3, 3x3, or as a bottleneck 1x1, 3x3, 1x1 with a quarter of the channels inside.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int, bottleneck: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, bottleneck: bool, drop_path: float = 0.0
+    ) -> None:
         super().__init__()
+        self.drop_path = drop_path
         inner = outputs // 4 if bottleneck else outputs
         if bottleneck:
             parts = [
@@ -65,7 +76,14 @@ class Block(nn.Module):
         branch = x
         for number, part in enumerate(self.parts):
             branch = part(functional.relu(branch) if number else branch)
+        if self.training and self.drop_path:
+            branch = self._dropped(branch)
         return functional.relu(branch + self.shortcut(x), inplace=True)
+
+    def _dropped(self, branch: Tensor) -> Tensor:
+        """Without the branch of some slices, the others' scaled up, so that the mean stays."""
+        kept = torch.rand((len(branch), 1, 1, 1), device=branch.device) >= self.drop_path
+        return branch * (kept.to(branch.dtype) / (1 - self.drop_path))
 
 
 class ResNet(nn.Module):
@@ -77,17 +95,22 @@ class ResNet(nn.Module):
         self.stem = nn.Sequential(
             *conv_bn(1, 64, 7, stride=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, padding=1)
         )
-        stages, inputs = [], 64
-        for stage, (depth, width) in enumerate(zip(config.depths, config.widths, strict=True)):
-            strides = [2 if stage > 0 else 1, *[1] * (depth - 1)]
-            blocks = [
-                Block(width if number else inputs, width, stride, config.bottlenecks)
-                for number, stride in enumerate(strides)
-            ]
-            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.ModuleList(self._stage(number) for number in range(len(config.depths)))
+        self.embedding = nn.Linear(config.widths[-1], config.embedding_dim)
+
+    def _stage(self, number: int) -> nn.Sequential:
+        """The blocks of one stage; all but the first stage halve the side on entering."""
+        config = self.config
+        depth, width = config.depths[number], config.widths[number]
+        inputs = config.widths[number - 1] if number else 64
+        before, deepest = sum(config.depths[:number]), max(1, sum(config.depths) - 1)
+        blocks = []
+        for n in range(depth):
+            stride = 2 if number and not n else 1
+            drop_path = config.drop_path * (before + n) / deepest
+            blocks.append(Block(inputs, width, stride, config.bottlenecks, drop_path))
             inputs = width
-        self.stages = nn.ModuleList(stages)
-        self.embedding = nn.Linear(inputs, config.embedding_dim)
+        return nn.Sequential(*blocks)
 
     def place(self, device: torch.device | str) -> Self:
         """Move to a device, in the layout in which convolutions are fastest."""
@@ -106,8 +129,11 @@ class ResNet(nn.Module):
         return maps[-1].float().mean(dim=(-2, -1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pooled features."""
-        return self.pool(self.maps(x))
+        """Pooled features; in evaluation mode, if so configured, with those of the mirror image."""
+        features = self.pool(self.maps(x))
+        if self.config.mirrored and not self.training:
+            features = (features + self.pool(self.maps(x.flip(-1)))) / 2
+        return features
 
     def embed(self, x: Tensor) -> Tensor:
         """Embeddings of unit length."""

@@ -20,12 +20,19 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from model.checkpoint_info import CheckpointInfo, from_document, hash_group, to_document
+from model.checkpoint_info import (
+    CheckpointInfo,
+    GroupKind,
+    from_document,
+    hash_group,
+    to_document,
+)
 from model.errors import CheckpointError, CheckpointMissingError, CheckpointTamperedError
 
 __all__ = [
     "Checkpoint",
     "CheckpointInfo",
+    "GroupKind",
     "ShippedName",
     "annotate",
     "checkpoint_named",

@@ -7,24 +7,28 @@ their defaults; a field that nobody here knows is refused, since ignoring it cou
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from model.errors import CheckpointError
 from model.network_config import MSNetConfig
 from model.preprocess import PREPROCESSING_VERSION, PreprocessConfig
+
+GroupKind = Literal["patient_id", "patient_key"]
 
 _GROUP_PREFIX = b"precuneus group\x00"
 _GROUP_DIGITS = 16
 _Facts = TypeVar("_Facts")
 
 
-def hash_group(patient_id: str) -> str:
+def hash_group(group: str) -> str:
     """How a checkpoint names a patient that it was trained on: 16 hex digits of SHA-256.
 
+    `group` is the patient's ID in a list of slices, or the patient's key in a gallery.
+
     It lets an evaluation refuse queries that the encoder has seen. It keeps no secret: who guesses
-    a patient ID can check the guess.
+    a patient ID can check the guess, and short IDs can all be tried.
     """
-    return hashlib.sha256(_GROUP_PREFIX + patient_id.encode()).hexdigest()[:_GROUP_DIGITS]
+    return hashlib.sha256(_GROUP_PREFIX + group.encode()).hexdigest()[:_GROUP_DIGITS]
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class CheckpointInfo:
     """Facts beside the weights; `label_names` are those of its training.
 
     `trained_on` lists the patients (groups, where the patient is unknown) that it has seen, as
-    `hash_group` names them.
+    `hash_group` names them; empty, they are not known. `group_kind` tells what was hashed:
+    "patient_key" if some of them are keys of a gallery, which no list of slices has.
     """
 
     network: MSNetConfig
@@ -42,6 +47,7 @@ class CheckpointInfo:
     metrics: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     trained_on: tuple[str, ...] = ()
+    group_kind: GroupKind = "patient_id"
 
 
 def to_document(info: CheckpointInfo) -> dict[str, Any]:
@@ -64,6 +70,8 @@ def from_document(document: Mapping[str, Any]) -> CheckpointInfo:
     kept["network"] = _facts(MSNetConfig, document["network"])
     kept["preprocess"] = _facts(PreprocessConfig, document["preprocess"])
     kept["trained_on"] = tuple(document.get("trained_on", ()))
+    if (kind := document.get("group_kind", "patient_id")) not in get_args(GroupKind):
+        raise CheckpointError(f"was made by a newer version: unknown group_kind {kind}")
     return _known(CheckpointInfo, kept)
 
 

@@ -9,17 +9,30 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from model.checkpoint_info import GroupKind
 from model.errors import DatasetError
 from model.preprocess import PreprocessConfig
 
 PLANES = ("axial", "coronal", "sagittal")
 UNKNOWN_PLANE = -1
 
-_PER_SLICE = ("labels", "groups", "folds", "modalities", "planes", "group_kinds")
+_PER_SLICE = (
+    "labels",
+    "groups",
+    "folds",
+    "modalities",
+    "planes",
+    "group_kinds",
+    "lesions_known",
+)
 
 
 def _numbers() -> NDArray[np.int64]:
     return np.zeros(0, np.int64)
+
+
+def _flags() -> NDArray[np.bool_]:
+    return np.zeros(0, np.bool_)
 
 
 def _words() -> NDArray[np.str_]:
@@ -35,10 +48,13 @@ class Dataset:
     correlated, `group_kinds` whether a group is a "patient" or a "series_guess"; `folds` int64
     separates patients; `modalities` in DICOM's words; `planes` int64 indexes `PLANES`, -1 is
     unknown; `sop_instance_uids`. `lesions` is (N, 4) float32: left, top, right and bottom as shares
-    of the picture's side, NaN where no lesion is marked.
+    of the picture's side, NaN where no lesion is marked; `lesions_known` tells such a slice that
+    shows none (True) from one of which nobody said (False). `named_by` tells what the names of
+    groups are: patients' IDs, or their keys in a gallery.
 
     What comes after `preprocess` may be left out: folds are then 0, words empty, groups named by
-    their number and patients, places unknown. Raises DatasetError if the parts do not fit together.
+    their number and patients, places unknown; if lesions are given, all are known. Raises
+    DatasetError if the parts do not fit together.
     """
 
     images: NDArray[np.float32]
@@ -53,9 +69,12 @@ class Dataset:
     group_names: tuple[str, ...] = ()
     group_kinds: NDArray[np.str_] = field(default_factory=_words)
     sop_instance_uids: tuple[str, ...] = ()
+    lesions_known: NDArray[np.bool_] = field(default_factory=_flags)
+    named_by: GroupKind = "patient_id"
 
     def __post_init__(self) -> None:
         count = len(self.images)
+        told = len(self.lesions) > 0
         numbers = range(int(self.groups.max()) + 1 if self.groups.size else 0)
         for name, default in (
             ("folds", np.zeros(count, np.int64)),
@@ -65,6 +84,7 @@ class Dataset:
             ("group_names", tuple(map(str, numbers))),
             ("group_kinds", np.full(count, "patient")),
             ("sop_instance_uids", ("",) * count),
+            ("lesions_known", np.full(count, told)),
         ):
             if len(getattr(self, name)) == 0:
                 object.__setattr__(self, name, default)

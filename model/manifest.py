@@ -3,21 +3,20 @@
 Decoding a file is the caller's: this package knows no DICOM, so a callable is handed in.
 """
 
-import csv
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.checkpoint_info import GroupKind
 from model.dataset import PLANES, UNKNOWN_PLANE, Dataset
 from model.errors import ManifestError
+from model.manifest_lines import Line, read_lines
 from model.placement import Box, Placement
 from model.preprocess import PreprocessConfig, prepare_placed
 
-_Read = TypeVar("_Read")
 _GROUP_KINDS = ("patient", "series_guess")
 
 
@@ -36,7 +35,7 @@ class Decoded:
     modality: str | None = None
 
 
-Decode = Callable[[Path], Decoded]
+Decode = Callable[[Path], Decoded | None]
 Progress = Callable[[int, int], None]
 
 
@@ -45,7 +44,8 @@ class ManifestRow:
     """One labelled slice.
 
     `patient_id` may stand for a series (`group_kind` "series_guess"); only `fold` separates
-    patients. `lesion_box` is left, top, right and bottom in pixels of the source.
+    patients. `lesion_box` is left, top, right and bottom in pixels of the source; without one,
+    `lesion_free` tells a slice that shows no lesion from one of which nobody said.
     """
 
     path: Path
@@ -57,16 +57,18 @@ class ManifestRow:
     fold: int
     group_kind: str = "patient"
     lesion_box: Box | None = None
+    lesion_free: bool = False
 
 
 def read_manifest(path: Path, folds: Collection[int] | None = None) -> tuple[ManifestRow, ...]:
     """Rows of a slice list in file order, all or those of some folds.
 
     The column `file` is relative to the folder of the list; `group_kind` and `lesion_box_xyxy` may
-    be missing. Raises ManifestError if the list cannot be read, a column or value is missing or no
-    number, a group is in two folds, or no row is left.
+    be missing. In a list of boxes an empty one means that the slice shows no lesion; without the
+    column nobody knows. Raises ManifestError, which quotes no cell, if the list cannot be read, a
+    column or value is missing or amiss, a group is in two folds, or no row is left.
     """
-    rows = _read(path, lambda fields: _row(path.parent, fields))
+    rows = read_lines(path, lambda line: _row(path.parent, line))
     check_folds(rows)
     chosen = tuple(row for row in rows if folds is None or row.fold in folds)
     if not chosen:
@@ -93,55 +95,30 @@ def read_planes(path: Path) -> dict[str, str]:
     for one group.
     """
     planes: dict[str, str] = {}
-    for group, plane in _read(path, lambda fields: (_text(fields, "group"), fields["plane"])):
-        if plane not in PLANES:
-            raise ManifestError(f"{path.name} has a plane that is none of {', '.join(PLANES)}")
+    for line, group, plane in read_lines(path, _group_and_plane):
         if planes.setdefault(group, plane) != plane:
-            raise ManifestError(f"{path.name} has two planes for one group")
+            raise ManifestError(f"{path.name}, line {line}: a second plane for one group")
     return planes
 
 
-def _read(path: Path, parse: Callable[[dict[str, str]], _Read]) -> list[_Read]:
-    """The lines of a CSV file, parsed."""
-    try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            return [parse(fields) for fields in csv.DictReader(lines)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"cannot read {path.name}: {error}") from error
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise ManifestError(f"{path.name} has a missing column or value: {error}") from error
+def _group_and_plane(line: Line) -> tuple[int, str, str]:
+    return line.number, line.text("group"), line.one_of("plane", PLANES)
 
 
-def _row(folder: Path, fields: dict[str, str]) -> ManifestRow:
-    kind = fields.get("group_kind") or "patient"
-    if kind not in _GROUP_KINDS:
-        raise ValueError(f"group_kind is none of {', '.join(_GROUP_KINDS)}")
+def _row(folder: Path, line: Line) -> ManifestRow:
+    box = line.box("lesion_box_xyxy")
     return ManifestRow(
-        path=folder / _text(fields, "file"),
-        sop_instance_uid=_text(fields, "sop_instance_uid"),
-        series_instance_uid=_text(fields, "series_instance_uid"),
-        patient_id=_text(fields, "patient_id"),
-        modality=_text(fields, "modality"),
-        label=_text(fields, "label"),
-        fold=int(fields["fold"]),
-        group_kind=kind,
-        lesion_box=_box(fields.get("lesion_box_xyxy") or ""),
+        path=folder / line.text("file"),
+        sop_instance_uid=line.text("sop_instance_uid"),
+        series_instance_uid=line.text("series_instance_uid"),
+        patient_id=line.text("patient_id"),
+        modality=line.text("modality"),
+        label=line.text("label"),
+        fold=line.whole_number("fold"),
+        group_kind=line.one_of("group_kind", _GROUP_KINDS, "patient"),
+        lesion_box=box,
+        lesion_free=box is None and line.has("lesion_box_xyxy"),
     )
-
-
-def _text(fields: dict[str, str], name: str) -> str:
-    if not fields[name]:
-        raise ValueError(f"{name} is empty")
-    return fields[name]
-
-
-def _box(text: str) -> Box | None:
-    if not text.strip():
-        return None
-    left, top, right, bottom = map(float, text.split())
-    if not (left <= right and top <= bottom):  # NaN too
-        raise ValueError("lesion_box_xyxy is not left, top, right, bottom")
-    return left, top, right, bottom
 
 
 def load_dataset(
@@ -151,20 +128,21 @@ def load_dataset(
     label_names: Sequence[str] | None = None,
     planes: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    named_by: GroupKind = "patient_id",
 ) -> Dataset:
-    """Decode and prepare every row, in order.
+    """Decode and prepare every row, in order; a row for which `decode` gives None is left out.
 
     Without `label_names` the labels that occur are sorted; pass those of the training set to make a
     validation set that fits it. `planes` tells the plane of a group, `progress` hears how many of
-    how many slices are done. Raises ManifestError for a label without a name, and what `decode`
-    raises.
+    how many rows are done; `named_by` says what the rows' `patient_id` is. Raises ManifestError for
+    a label without a name or if no row is left, and what `decode` raises.
     """
     names = tuple(label_names or sorted({row.label for row in rows}))
     index = {name: n for n, name in enumerate(names)}
     if unknown := {row.label for row in rows} - index.keys():
-        raise ManifestError(f"labels without a name: {', '.join(sorted(unknown))}")
+        raise ManifestError(f"{len(unknown)} of the listed labels have no name")
+    rows, images, lesions = _pictures(rows, decode, config, progress)
     groups = {name: n for n, name in enumerate(sorted({row.patient_id for row in rows}))}
-    images, lesions = _pictures(rows, decode, config, progress)
     return Dataset(
         images=images,
         labels=np.array([index[row.label] for row in rows], np.int64),
@@ -178,6 +156,8 @@ def load_dataset(
         group_names=tuple(groups),
         group_kinds=np.array([row.group_kind for row in rows], np.str_),
         sop_instance_uids=tuple(row.sop_instance_uid for row in rows),
+        lesions_known=np.array([_is_lesion_known(row) for row in rows], np.bool_),
+        named_by=named_by,
     )
 
 
@@ -186,17 +166,23 @@ def _pictures(
     decode: Decode,
     config: PreprocessConfig,
     progress: Progress | None,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The prepared slices (N, S, S) and their lesions (N, 4)."""
+) -> tuple[list[ManifestRow], NDArray[np.float32], NDArray[np.float32]]:
+    """The N rows that could be decoded, the prepared slices (N, S, S) and their lesions (N, 4)."""
     images = np.zeros((len(rows), config.size, config.size), np.float32)
     lesions = np.full((len(rows), 4), np.nan, np.float32)
+    kept: list[ManifestRow] = []
     for number, row in enumerate(rows):
-        images[number], placement = _prepared(row, decode(row.path), config)
-        if row.lesion_box is not None:
-            lesions[number] = _share(row.lesion_box, placement, config.size)
+        decoded = decode(row.path)
+        if decoded is not None:
+            images[len(kept)], placement = _prepared(row, decoded, config)
+            if row.lesion_box is not None:
+                lesions[len(kept)] = _share(row.lesion_box, placement, config.size)
+            kept.append(row)
         if progress is not None:
             progress(number + 1, len(rows))
-    return images, lesions
+    if rows and not kept:
+        raise ManifestError("no listed file gives a slice")
+    return kept, images[: len(kept)], lesions[: len(kept)]
 
 
 def _prepared(
@@ -218,6 +204,10 @@ def _share(box: Box, placement: Placement, size: int) -> NDArray[np.float32]:
     """
     edges = (np.array(placement.box_to_prepared(box)) + 0.5) / size
     return np.clip(edges, 0.0, 1.0).astype(np.float32)
+
+
+def _is_lesion_known(row: ManifestRow) -> bool:
+    return row.lesion_free or row.lesion_box is not None
 
 
 def _plane(row: ManifestRow, planes: Mapping[str, str]) -> int:

@@ -125,6 +125,11 @@ class MSNet(nn.Module):
         pooled = zip(self.pools, self.config.pooled_scales, strict=True)
         return torch.cat([pool(maps[scale]) for pool, scale in pooled], dim=1)
 
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether features are those of slices and their mirror images: never while training."""
+        return self.config.mirrored and not self.training
+
     def features(self, x: Tensor) -> Tensor:
         """Pooled features of prepared slices, (B, feature_dim).
 
@@ -132,7 +137,7 @@ class MSNet(nn.Module):
         training showed both sides alike, and a mean is as affine as its parts.
         """
         features = self.pool(self.maps(x))
-        if self.config.mirrored and not self.training:
+        if self.is_mirrored:
             features = (features + self.pool(self.maps(x.flip(-1)))) / 2
         return features
 

@@ -170,10 +170,10 @@ class DecodePool:
         except (BrokenProcessPool, FutureTimeoutError):
             self._discard()
         for number in range(answered, len(arguments)):
-            yield self._run_alone(function, arguments[number])
+            yield self.run_alone(function, arguments[number])
 
-    def _run_alone(self, function: Any, arguments: tuple[Any, ...]) -> Any:
-        """One call with no other under way, so that a crash has one cause."""
+    def run_alone(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        """`function(*arguments)` with no other call under way, so that a crash has one cause."""
         try:
             future: Future[Any] = self._pool().submit(function, *arguments)
             return future.result(self._timeout_s)

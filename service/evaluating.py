@@ -3,12 +3,13 @@
 What the figures mean is the model package's; this only joins decoding and the encoder.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.checkpoint import Checkpoint
 from model.dataset import Dataset
 from model.embedder import Embedder
 from model.manifest import ManifestRow, load_dataset
@@ -21,30 +22,39 @@ _AT_ONCE = 64
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class PreparedSlices:
+    """The slices of `rows`, in order; `unreadable` are listed files that gave none."""
+
+    dataset: Dataset
+    rows: tuple[ManifestRow, ...]
+    unreadable: tuple[Path, ...]
+
+
 def prepare_slices(
     rows: Sequence[ManifestRow],
     config: PreprocessConfig,
-    planes: dict[str, str],
+    planes: Mapping[str, str],
     settings: WorkerSettings,
     progress: Progress,
-) -> Dataset:
-    """Decode and prepare listed slices, in order; `planes` maps groups to their plane.
+) -> PreparedSlices:
+    """Decode and prepare listed slices; `planes` maps groups to their plane.
 
-    `progress` hears how many of how many slices are done. Raises InvalidParameter, naming
-    the file, for one that is no image.
+    `progress` hears how many of how many files are done. A few files that are no images are left
+    out. Raises InvalidParameter, naming the files, if they are more, or for one of several frames.
     """
     with slice_decoder(settings, [row.path for row in rows]) as decode:
-        return load_dataset(rows, decode, config, planes=planes, progress=progress)
+        dataset = load_dataset(rows, decode, config, planes=planes, progress=progress)
+    unreadable = frozenset(decode.unreadable)
+    kept = tuple(row for row in rows if row.path not in unreadable)
+    return PreparedSlices(dataset, kept, tuple(decode.unreadable))
 
 
-def embed(
-    checkpoint: Checkpoint, dataset: Dataset, device: str, progress: Progress
-) -> NDArray[np.float32]:
+def embed(embedder: Embedder, dataset: Dataset, progress: Progress) -> NDArray[np.float32]:
     """(N, D) coordinates of a data set's slices; Euclidean distances are the embeddings'.
 
-    Raises CheckpointError or EmbeddingError as the encoder does.
+    Raises EmbeddingError as the encoder does.
     """
-    embedder = Embedder(checkpoint, device)
     found = np.zeros((len(dataset), embedder.coordinate_dim), np.float32)
     for start in range(0, len(dataset), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)

@@ -9,12 +9,12 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from model.explanation.overlay import heat_in_source, side_by_side
 from service.showing import ShownSlice
 
 GRID = 32  # cells a side: some 7 mm of a head, finer than the heat itself is
+_SAMPLES = 8  # a side, of which a cell is the mean
 
 Heat = NDArray[np.float32]
 
@@ -37,29 +37,26 @@ class SliceSide:
 
 @dataclass(frozen=True)
 class Explained:
-    """A pair, explained; `png` shows both slices side by side with heat over them."""
+    """A pair, explained; `png` shows both slices with heat over them, None if it was not wanted."""
 
     encoder: str
     similarity: float
     first: SliceSide
     second: SliceSide
-    png: bytes
+    png: bytes | None
 
 
 def slice_side(
     shown: ShownSlice, heat: Heat, scales: tuple[float, float, float], constant: float
-) -> tuple[SliceSide, Heat]:
-    """One side, and its heat over the source slice; `heat` (S, S) is over the prepared picture."""
-    rows, columns = shown.grey.shape
-    moved = heat_in_source(heat, shown.placement, (rows, columns))
+) -> SliceSide:
+    """One side; `heat` (S, S) is over the prepared picture."""
+    rows, columns = shown.shape
     y, x = np.unravel_index(int(np.argmax(heat)), heat.shape)
     point = shown.placement.to_source(np.array([[x, y]]))[0]
-    cells = Image.fromarray(moved).resize((GRID, GRID), Image.Resampling.BOX)
-    grid = np.round(np.asarray(cells, np.float64), 3)
-    side = SliceSide(
+    return SliceSide(
         rows=rows,
         columns=columns,
-        heat=grid.tolist(),
+        heat=_cells(shown, heat),
         hottest=(
             round(float(np.clip(point[0], 0, columns - 1)), 1),
             round(float(np.clip(point[1], 0, rows - 1)), 1),
@@ -67,11 +64,22 @@ def slice_side(
         scales=scales,
         constant=constant,
     )
-    return side, moved
+
+
+def _cells(shown: ShownSlice, heat: Heat) -> list[list[float]]:
+    """`GRID` rows of as many means over the source slice."""
+    samples = heat_in_source(heat, shown.placement, shown.shape, (GRID * _SAMPLES, GRID * _SAMPLES))
+    cells = samples.reshape(GRID, _SAMPLES, GRID, _SAMPLES).mean(axis=(1, 3), dtype=np.float64)
+    found: list[list[float]] = np.round(cells, 3).tolist()
+    return found
 
 
 def drawn(slices: Sequence[tuple[ShownSlice, Heat]]) -> bytes:
-    """Slices with heat over the source, side by side as a PNG."""
+    """Slices with heat over them, side by side as a PNG; heat (S, S) is over the prepared ones."""
+    panels = [
+        (shown.grey, heat_in_source(heat, shown.placement, shown.shape, shown.grey.shape))
+        for shown, heat in slices
+    ]
     data = BytesIO()
-    side_by_side([(shown.grey, heat) for shown, heat in slices]).save(data, "PNG")
+    side_by_side(panels).save(data, "PNG")
     return data.getvalue()

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select, type_coerce
+from sqlalchemy import Connection
 
 from model.checkpoint import describe
 from model.errors import ModelError
 from model.preprocess import PreprocessConfig
-from service.db.tables import embedding
 from service.decoding import DecodePool, Refusal
 from service.encoders import choose_checkpoint, configured_checkpoint
 from service.errors import Unavailable
@@ -30,9 +29,7 @@ _WORK = "service.explaining_process"
 _MEMORY_MB = 16384  # of addresses: torch reserves gigabytes of them and uses few
 _TIMEOUT_S = 30.0
 _IDLE_S = 120.0
-_WAITING = 4
-_USUAL_SLICES = 10_000  # enough for a steady mean, few enough to be read in some milliseconds
-_FEWEST_SLICES = 20  # the mean of fewer is not what slices usually are
+_PLACES = 4  # for questions, the one that is being answered among them
 
 
 @dataclass(frozen=True)
@@ -69,33 +66,15 @@ class EncoderFiles:
         return self._known[path]
 
 
-def usual_coordinates(
-    connection: Connection, encoder_id: int, modality: str
-) -> NDArray[np.float32] | None:
-    """Mean coordinates (D,) of slices of a modality, those that come first in the gallery.
-
-    None where there are too few to say what is usual.
-    """
-    some = (
-        select(embedding.c.coordinates)
-        .where(embedding.c.encoder_id == encoder_id, embedding.c.modality == modality)
-        .limit(_USUAL_SLICES)
-        .subquery()
-    )
-    mean = type_coerce(func.avg(some.c.coordinates), embedding.c.coordinates.type)
-    count, coordinates = connection.execute(select(func.count(), mean).select_from(some)).one()
-    return None if count < _FEWEST_SLICES else np.asarray(coordinates, np.float32)
-
-
 class ExplainPool:
     """One process that explains pairs, one at a time; safe to call from several threads."""
 
     def __init__(
-        self, timeout_s: float = _TIMEOUT_S, idle_s: float = _IDLE_S, waiting: int = _WAITING
+        self, timeout_s: float = _TIMEOUT_S, idle_s: float = _IDLE_S, places: int = _PLACES
     ) -> None:
         self._process = DecodePool(1, timeout_s, _MEMORY_MB)
         self._idle_s = idle_s
-        self._places = threading.BoundedSemaphore(waiting)
+        self._places = threading.BoundedSemaphore(places)
         self._turn = threading.Lock()
         self._end: threading.Timer | None = None
 
@@ -105,8 +84,10 @@ class ExplainPool:
         first: ShownSlice,
         second: ShownSlice,
         background: NDArray[np.float32] | None = None,
+        *,
+        picture: bool = True,
     ) -> Explained:
-        """Explain a pair by the encoder in a file; see `Explainer.explain`.
+        """Explain a pair by the encoder in a file, in a `picture` too; see `Explainer.explain`.
 
         Raises:
             Unavailable: too many wait already, it took too long, or the encoder cannot be used.
@@ -115,14 +96,15 @@ class ExplainPool:
             raise Unavailable("Too many explanations are being drawn; try again in a moment.")
         try:
             with self._turn:
-                return self._explain(checkpoint, first, second, background)
+                return self._explain(checkpoint, first, second, background, picture)
         finally:
             self._places.release()
 
     def _explain(self, *question: Any) -> Explained:
         self._stop_timer()
         try:
-            (found,) = self._process.run(_there, [(_WORK, *question)])
+            # Whoever asked waits: what hung once is not tried again.
+            found = self._process.run_alone(_there, (_WORK, *question))
         except ModelError as error:
             raise Unavailable(f"The encoder cannot explain: {error}") from error
         finally:

@@ -20,9 +20,10 @@ def explain(
     checkpoint: Path,
     first: ShownSlice,
     second: ShownSlice,
-    background: NDArray[np.float32] | None = None,
+    background: NDArray[np.float32] | None,
+    picture: bool,
 ) -> Explained:
-    """Explain the similarity of two slices by the encoder in a file.
+    """Explain the similarity of two slices by the encoder in a file, in a picture if wanted.
 
     `background` are mean coordinates of usual slices; see `Explainer.explain`.
 
@@ -31,7 +32,7 @@ def explain(
     """
     # Receiving and searching go on beside this; one core is enough for one pair.
     torch.set_num_threads(1)
-    return explain_with(_explainer(checkpoint), first, second, background)
+    return explain_with(_explainer(checkpoint), first, second, background, picture=picture)
 
 
 @lru_cache(maxsize=1)
@@ -44,17 +45,16 @@ def explain_with(
     first: ShownSlice,
     second: ShownSlice,
     background: NDArray[np.float32] | None = None,
+    *,
+    picture: bool = True,
 ) -> Explained:
     """The same, with an encoder that is loaded already."""
     found = explainer.explain(first.prepared, second.prepared, background)
-    one, one_heat = slice_side(first, found.first.heat, found.first.scales, found.first.constant)
-    two, two_heat = slice_side(
-        second, found.second.heat, found.second.scales, found.second.constant
-    )
+    one, two = found.first, found.second
     return Explained(
         encoder=explainer.name,
         similarity=found.similarity,
-        first=one,
-        second=two,
-        png=drawn([(first, one_heat), (second, two_heat)]),
+        first=slice_side(first, one.heat, one.scales, one.constant),
+        second=slice_side(second, two.heat, two.scales, two.constant),
+        png=drawn([(first, one.heat), (second, two.heat)]) if picture else None,
     )

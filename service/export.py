@@ -1,4 +1,4 @@
-"""The gallery as one NumPy archive: 4,096-d embeddings with what they are of.
+"""The gallery as one NumPy archive: 4,096-d embeddings, what they are of and whose they are.
 
 Written block by block, so that a gallery larger than memory can be exported.
 """
@@ -25,8 +25,10 @@ def export_gallery(
 ) -> int:
     """Write sop_instance_uid, frame, label, patient_key and embedding (float32 [N, 4096]).
 
-    `label` is the slice's first label, or empty. Loads with allow_pickle=False. The file appears
-    whole or not at all, and only its owner may read it. Returns N.
+    `label` is the slice's first label, or empty. Beside these columns stand the encoder_name and
+    encoder_sha256 that all embeddings are of, as arrays without a dimension. Loads with
+    allow_pickle=False. The file appears whole or not at all, and only its owner may read it.
+    Returns N.
 
     Raises:
         Unavailable: no encoder is active.
@@ -41,6 +43,8 @@ def export_gallery(
             draft.unlink(missing_ok=True)
             descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w+b") as file, zipfile.ZipFile(file, "w") as archive:
+                _write_array(archive, "encoder_name", np.array(encoder.name))
+                _write_array(archive, "encoder_sha256", np.array(encoder.digest))
                 _write_columns(archive, connection, encoder, count)
                 _write_embeddings(archive, connection, encoder, count, progress)
             draft.replace(path)
@@ -69,8 +73,12 @@ def _write_columns(
         for column, value in zip(columns.values(), row, strict=True):
             column[number] = value
     for name, column in columns.items():
-        with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-            npy.write_array(file, column, allow_pickle=False)
+        _write_array(archive, name, column)
+
+
+def _write_array(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        npy.write_array(file, array, allow_pickle=False)
 
 
 def _write_embeddings(

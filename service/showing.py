@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dicom_node.errors import PixelsFailed, PixelsUnsupported, StoredFileUnreadable
 from dicom_node.pixels import Frame, iter_frames, render
+from model.explanation.overlay import panel
 from model.placement import Placement
 from model.preprocess import PreprocessConfig, prepare_placed
 from service.decoding import Refusal, scale_of
@@ -18,11 +19,13 @@ from service.decoding import Refusal, scale_of
 
 @dataclass(frozen=True)
 class ShownSlice:
-    """A slice: `grey` (H, W) as on a screen, `prepared` (S, S) as the encoder sees it.
+    """A slice of `shape` (rows, columns): `prepared` (S, S) is what the encoder sees of it.
 
-    `placement` maps points of one to the other.
+    `placement` maps points of one to the other. `grey` is the slice as on a screen, fitted to the
+    panel it is drawn in: what goes from process to process is small, however large the slice is.
     """
 
+    shape: tuple[int, int]
     grey: NDArray[np.uint8]
     prepared: NDArray[np.float32]
     placement: Placement
@@ -57,4 +60,5 @@ def _shown(frame: Frame, config: PreprocessConfig) -> ShownSlice:
         orientation=frame.geometry.orientation,
         spacing=frame.geometry.spacing,
     )
-    return ShownSlice(render(frame), prepared, placement)
+    rows, columns = frame.pixels.shape
+    return ShownSlice((rows, columns), panel(render(frame)), prepared, placement)

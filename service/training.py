@@ -13,21 +13,20 @@ from model.dataset import Dataset
 from model.manifest import ManifestRow, load_dataset, read_planes
 from model.training.config import EpochMetrics
 from model.training.distributed import World
-from model.training.train import train
-from service.errors import InvalidParameter
+from model.training.export import export
+from model.training.train import fit
 from service.settings import WorkerSettings
 from service.slices import slice_decoder
 from service.training_plan import Split, TrainingPlan
 
-RESUME_FILE = "resume.pt"
-
 
 @dataclass(frozen=True)
 class TrainingSets:
-    """Decoded and prepared slices of both sides."""
+    """Decoded and prepared slices of both sides; `unreadable` files gave none and are left out."""
 
     training: Dataset
     validation: Dataset | None
+    unreadable: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class TrainingResult:
     seconds: float
     validation_macro_map: float | None
     validation_macro_p10: float | None
+    unreadable: tuple[Path, ...] = ()
 
 
 class Watcher(Protocol):
@@ -63,7 +63,7 @@ def load_sets(
     """Decode and prepare all slices; labels of both sides have the same numbers.
 
     Raises:
-        InvalidParameter: a file is no image.
+        InvalidParameter: more than a few files are no images, or one has several frames.
         ManifestError: the list of planes cannot be read.
     """
     rows = (*split.training, *split.validation)
@@ -79,41 +79,39 @@ def load_sets(
                 label_names=names,
                 planes=planes,
                 progress=lambda done, _of_part: watcher.reading(before + done, len(rows)),
+                named_by=plan.named_by,
             )
 
         train_set = load(split.training, 0)
-        watched = load(split.validation, len(train_set)) if split.validation else None
-    return TrainingSets(train_set, watched)
+        watched = load(split.validation, len(split.training)) if split.validation else None
+    return TrainingSets(train_set, watched, tuple(decode.unreadable))
 
 
 def train_encoder(
     plan: TrainingPlan, sets: TrainingSets, watcher: Watcher, world: World
 ) -> TrainingResult:
-    """Train, or go on training.
+    """Train, or go on training. Figures of validation are those of the run, finished or not.
 
     Raises:
-        InvalidParameter: the folder holds a run that is not to be taken up.
-        TrainingError: the slices cannot teach, leak, or the run fails.
+        TrainingError: the folder holds another run, the slices cannot teach, leak, or the run
+            fails.
     """
-    _refuse_another_run(plan)
-    started, history = monotonic(), list[EpochMetrics]()
-
-    def told(metrics: EpochMetrics) -> None:
-        history.append(metrics)
-        watcher.epoch(metrics)
-
-    checkpoint = train(
+    started = monotonic()
+    state = fit(
         plan.config,
         sets.training,
         sets.validation,
         plan.out_dir,
-        told,
+        watcher.epoch,
         plan.options,
         watcher.step,
         start=plan.start,
         world=world,
     )
-    last = history[-1] if history else None
+    checkpoint = world.first(
+        lambda: export(state, sets.training, plan.out_dir, forget_patients=plan.forget_patients)
+    )
+    last, watched = state.history[-1], sets.validation is not None
     return TrainingResult(
         checkpoint=checkpoint,
         epochs=plan.config.schedule.epochs,
@@ -121,13 +119,7 @@ def train_encoder(
         validation_slices=0 if sets.validation is None else len(sets.validation),
         labels=sets.training.label_names,
         seconds=round(monotonic() - started, 1),
-        validation_macro_map=last.validation_map if last else None,
-        validation_macro_p10=last.validation_precision_at_10 if last else None,
+        validation_macro_map=last.validation_map if watched else None,
+        validation_macro_p10=last.validation_precision_at_10 if watched else None,
+        unreadable=sets.unreadable,
     )
-
-
-def _refuse_another_run(plan: TrainingPlan) -> None:
-    if not plan.resume and (plan.out_dir / RESUME_FILE).exists():
-        raise InvalidParameter(
-            f"{plan.out_dir} holds a run already: go on with it by --resume, or name another --out"
-        )

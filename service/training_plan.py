@@ -1,30 +1,41 @@
 """From what a user asks to a training run: which slices, which folds, which configuration."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from model.checkpoint import Checkpoint, load
+from model.checkpoint import Checkpoint, GroupKind, load
 from model.errors import TrainingError
 from model.manifest import ManifestRow, read_manifest
 from model.training.config import RunOptions, TrainConfig
-from model.training.recipes import DEFAULT_RECIPE, read_recipe
+from model.training.recipes import DEFAULT_RECIPE, RELEASE_RECIPE, read_recipe
 from service.errors import InvalidParameter
+from service.fold_lists import read_folds
 from service.opening import object_store, open_gallery
 from service.settings import Settings
+from service.training_freeze import Asked, GalleryList, thaw
 from service.training_set import gallery_slices
 
 
 @dataclass(frozen=True)
 class LabelledSlices:
-    """Slices to train with; `statement` says what they are, `notes` what was left out."""
+    """Slices to train with; `statement` says what they are, `notes` what was left out.
+
+    `gallery` is the list that a run on the gallery must keep, so that it can be taken up again.
+    """
 
     rows: tuple[ManifestRow, ...]
     statement: str
     notes: tuple[str, ...] = ()
+    gallery: GalleryList | None = None
+
+    @property
+    def named_by(self) -> GroupKind:
+        """Whether the rows name patients by ID or by key."""
+        return "patient_id" if self.gallery is None else "patient_key"
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,8 @@ class TrainingPlan:
     """A run as asked for.
 
     `planes` is a CSV of group,plane; `start` are weights to begin with; without `resume` the folder
-    must hold no run.
+    must hold no run. `named_by` tells what the rows call a patient by; to `forget_patients` keeps
+    the list of them out of the checkpoint.
     """
 
     config: TrainConfig
@@ -49,6 +61,8 @@ class TrainingPlan:
     resume: bool = True
     planes: Path | None = None
     start: Checkpoint | None = None
+    named_by: GroupKind = "patient_id"
+    forget_patients: bool = False
 
 
 def listed_slices(manifest: Path) -> LabelledSlices:
@@ -60,18 +74,28 @@ def listed_slices(manifest: Path) -> LabelledSlices:
     return LabelledSlices(rows, f"{len(rows)} listed slices of {groups} groups; labels: {labels}")
 
 
-def own_slices(settings: Settings, sources: Collection[str], study_labels: bool) -> LabelledSlices:
-    """The gallery's labelled slices.
+def own_slices(settings: Settings, asked: Asked, out_dir: Path) -> LabelledSlices:
+    """The gallery's labelled slices, or those that the run in `out_dir` began with.
 
     Raises:
-        InvalidParameter: there are none.
+        InvalidParameter: there are none, or that run was told to learn from other labels.
     """
+    if (began := thaw(out_dir, asked)) is not None:
+        note = (
+            f"the run in {out_dir} goes on with the {len(began.slices.rows)} slices that it began "
+            "with; labels recorded since do not count"
+        )
+        return LabelledSlices(began.slices.rows, began.slices.statement(), (note,), began)
     with open_gallery(settings) as engine, engine.connect() as connection:
         found = gallery_slices(
-            connection, object_store(settings), sources=sources, study_labels=study_labels
+            connection,
+            object_store(settings),
+            sources=asked.sources,
+            study_labels=asked.study_labels,
         )
     notes = (f"{number} instances left out: {why}" for why, number in found.left_out.items())
-    return LabelledSlices(found.rows, found.statement(), tuple(notes))
+    kept = GalleryList(asked, found)
+    return LabelledSlices(found.rows, found.statement(), tuple(notes), kept)
 
 
 def split_by_fold(
@@ -82,9 +106,9 @@ def split_by_fold(
     Raises:
         InvalidParameter: folds are no numbers, are on both sides, or hold no slice.
     """
-    known, watched = {row.fold for row in rows}, _folds(validation) or set()
-    asked = _folds(training)
-    learnt = known - watched if asked is None else asked
+    known, watched = {row.fold for row in rows}, set(read_folds(validation) or ())
+    asked = read_folds(training)
+    learnt = known - watched if asked is None else set(asked)
     if both := learnt & watched:
         raise InvalidParameter(f"fold {min(both)} cannot both train and validate")
     if missing := (learnt | watched) - known:
@@ -99,21 +123,14 @@ def split_by_fold(
     )
 
 
-def _folds(text: str | None) -> set[int] | None:
-    if text is None or text.strip().lower() in ("", "none"):
-        return None if text is None else set()
-    try:
-        return {int(part) for part in text.split(",")}
-    except ValueError:
-        raise InvalidParameter(f"folds are numbers as in 1,2,3, not {text!r}") from None
-
-
 def configure(
     name: str | None,
     start: Checkpoint | None,
     epochs: int | None,
     seed: int | None,
     statement: str,
+    *,
+    release: bool = False,
 ) -> TrainConfig:
     """The configuration of a TOML file or a recipe, with overrides.
 
@@ -121,12 +138,28 @@ def configure(
     checkpoint will say `statement` of its data unless the configuration has words of its own.
 
     Raises:
-        InvalidParameter: the file cannot be read or holds something unknown.
+        InvalidParameter: the file cannot be read or holds something unknown or out of range, or it
+            is the recipe of a `release` and this is none.
     """
+    if name == RELEASE_RECIPE and not release:
+        raise InvalidParameter(
+            f"the recipe {name} says of the data what is true of the encoders that ship alone: "
+            f"take {DEFAULT_RECIPE}, or a file of your own"
+        )
     try:
-        config = read_recipe(name or DEFAULT_RECIPE)
+        return _configured(name, start, epochs, seed, statement)
     except TrainingError as error:
         raise InvalidParameter(str(error)) from error
+
+
+def _configured(
+    name: str | None,
+    start: Checkpoint | None,
+    epochs: int | None,
+    seed: int | None,
+    statement: str,
+) -> TrainConfig:
+    config = read_recipe(name or DEFAULT_RECIPE)
     if name is None and start is not None:
         config = replace(config, network=start.info.network, preprocess=start.info.preprocess)
     schedule = config.schedule
@@ -138,7 +171,11 @@ def configure(
 
 
 def run_options(
-    device: str, threads: int | None, compile_steps: bool, tensorboard: bool
+    device: str,
+    threads: int | None,
+    compile_steps: bool,
+    tensorboard: bool,
+    start_saw_none: bool = False,
 ) -> RunOptions:
     """How to carry the run out; `device` is "auto", "cpu" or "cuda".
 
@@ -148,7 +185,13 @@ def run_options(
     if device == "cuda" and not torch.cuda.is_available():
         raise InvalidParameter("this machine has no GPU that torch can use: choose --device cpu")
     chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-    return RunOptions(chosen, threads, compile_steps, tensorboard=tensorboard)
+    return RunOptions(
+        chosen,
+        threads,
+        compile_steps,
+        tensorboard=tensorboard,
+        start_saw_none=start_saw_none,
+    )
 
 
 def load_start(path: Path | None) -> Checkpoint | None:

@@ -20,15 +20,15 @@ from model.dataset import Dataset
 from model.evaluation.plan import Request, make_plan
 from model.evaluation.report import document
 from model.evaluation.run import Encode, run
-from model.manifest import load_dataset, read_manifest, read_planes
+from model.manifest import read_manifest, read_planes
 from model.preprocess import PreprocessConfig
 from model.training.config import EpochMetrics, RunOptions
 from model.training.embedding import embed
 from model.training.train import fit
-from service.cli.evaluation_tables import print_evaluation
+from service.cli.evaluation_tables import print_evaluation, print_unreadable
 from service.cli.output import progress_bar
+from service.evaluating import PreparedSlices, prepare_slices
 from service.settings import WorkerSettings
-from service.slices import slice_decoder
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TRAIN_FOLDS, _QUERY_FOLD = (1, 2, 3), 4
@@ -68,23 +68,24 @@ def main(
         raise typer.BadParameter("no contender has such a key")
     options = RunOptions(device, threads, compile_steps, validate_every=epochs)
     with progress_bar() as progress:
-        dataset = _dataset(data, planes, chosen[0].config.preprocess, progress)
+        prepared = _prepare(data, planes, chosen[0].config.preprocess, progress)
         place = Place(out / f"{size}-{epochs}-{seed}", options)
-        vectors = {c.name: _vectors(c, dataset, place, progress) for c in chosen}
-    _measure(data, dataset, vectors, place.folder)
+        vectors = {c.name: _vectors(c, prepared.dataset, place, progress) for c in chosen}
+    _measure(prepared, vectors, place.folder)
 
 
-def _dataset(data: Path, planes: Path, preprocess: PreprocessConfig, progress: Progress) -> Dataset:
+def _prepare(
+    data: Path, planes: Path, preprocess: PreprocessConfig, progress: Progress
+) -> PreparedSlices:
     rows = read_manifest(data, (*_TRAIN_FOLDS, _QUERY_FOLD))
     task = progress.add_task("reading", total=len(rows))
-    with slice_decoder(WorkerSettings(), [row.path for row in rows]) as decode:
-        return load_dataset(
-            rows,
-            decode,
-            preprocess,
-            planes=read_planes(planes),
-            progress=lambda done, _: progress.update(task, completed=done),
-        )
+    return prepare_slices(
+        rows,
+        preprocess,
+        read_planes(planes),
+        WorkerSettings(),
+        lambda done, _: progress.update(task, completed=done),
+    )
 
 
 def _vectors(
@@ -112,16 +113,20 @@ def _vectors(
 
 
 def _measure(
-    data: Path, dataset: Dataset, vectors: dict[str, NDArray[np.float32]], folder: Path
+    prepared: PreparedSlices, vectors: dict[str, NDArray[np.float32]], folder: Path
 ) -> None:
-    rows = read_manifest(data, (*_TRAIN_FOLDS, _QUERY_FOLD))
+    rows = prepared.rows
     seen = {hash_group(row.patient_id) for row in rows if row.fold in _TRAIN_FOLDS}
     request = Request(("folds",), query_folds=(_QUERY_FOLD,), gallery_folds=_TRAIN_FOLDS)
     plan = make_plan(rows, seen, request)
-    found = run(dataset, plan, {name: _always(found) for name, found in vectors.items()})
+    encoders = {name: _always(found) for name, found in vectors.items()}
+    found = run(prepared.dataset, plan, encoders)
     print_evaluation(found)
+    print_unreadable(prepared.unreadable)
+    files = [str(path) for path in prepared.unreadable]
+    told = {"unreadable": files, **document(found)}
     path = folder / "figures.json"
-    path.write_text(json.dumps(document(found), indent=1), encoding="utf-8")
+    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
     typer.echo(f"figures: {path}")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.resnet import RESNET_18, RESNET_50, ResNet, ResNetConfig
 from model.msnet import MSNet
+from model.network_config import MSNetConfig
 from model.training.config import TrainConfig
 from model.training.network import MakeNetwork
 from model.training.recipes import read_recipe
@@ -29,7 +30,7 @@ def contenders(size: int, epochs: int, seed: int) -> tuple[Contender, ...]:
         return Contender(key, name, _told(change(recipe), key))
 
     def resnet(key: str, name: str, shape: ResNetConfig) -> Contender:
-        return Contender(key, name, _told(recipe, key), lambda _: ResNet(shape))
+        return Contender(key, name, _told(recipe, key), lambda like: ResNet(_as(shape, like)))
 
     return (
         Contender("msnet", "MSNet, the recipe", _told(recipe, "msnet")),
@@ -49,6 +50,16 @@ def contenders(size: int, epochs: int, seed: int) -> tuple[Contender, ...]:
     )
 
 
+def _as(shape: ResNetConfig, like: MSNetConfig) -> ResNetConfig:
+    """What the recipe gives its network and any network can have: it is no part of the shape."""
+    return replace(
+        shape,
+        embedding_dim=like.embedding_dim,
+        drop_path=like.drop_path,
+        mirrored=like.mirrored,
+    )
+
+
 def _sized(config: TrainConfig, size: int, epochs: int, seed: int) -> TrainConfig:
     return replace(
         config,
@@ -62,5 +73,5 @@ def _softmax(config: TrainConfig) -> TrainConfig:
 
 
 def _told(config: TrainConfig, key: str) -> TrainConfig:
-    """So that no run is taken up as another's: the network's kind is not in a configuration."""
+    """What its checkpoint would say; the network's kind is not in a configuration."""
     return replace(config, data_statement=f"comparison: {key}")

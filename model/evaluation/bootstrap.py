@@ -27,11 +27,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class Resampled:
-    """Figures of B resamples: `labels` (B, L, F) means over queries of each label that occurs."""
+    """Figures of B resamples: `labels` (B, L, F) means over queries of each label that occurs.
+
+    `queries` (B, F) are means over all queries. A group that is alone with its labels is in every
+    resample exactly once: there are `fixed` of these, and `moves` (L,) is false for labels that
+    only they have, whose means are the same in all resamples and tell nothing of other patients.
+    """
 
     labels: Values
     queries: Values
-    """(B, F) means over all queries."""
+    moves: NDArray[np.bool_]
+    fixed: int
 
     @property
     def macro(self) -> Values:
@@ -58,22 +64,31 @@ def resample(slices: Slices, values: Values, resamples: int, seed: int) -> Resam
     sizes = np.zeros(sums.shape[:2])
     np.add.at(sums, (cluster, label), values)
     np.add.at(sizes, (cluster, label), 1)
-    drawn = _draw(sizes > 0, resamples, np.random.default_rng(seed))
+    kinds = _kinds(sizes > 0)
+    drawn = _draw(kinds, resamples, np.random.default_rng(seed))
+    drawable = np.bincount(kinds)[kinds] > 1
     total, number = np.tensordot(drawn, sums, 1), drawn @ sizes
     return Resampled(
         labels=total / number[..., None],
         queries=total.sum(axis=1) / number.sum(axis=1)[:, None],
+        moves=np.asarray(sizes[drawable].sum(axis=0) > 0),
+        fixed=int((~drawable).sum()),
     )
 
 
+def _kinds(labels_of: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(C,) numbers, equal for groups with the same labels; `labels_of` is (C, L)."""
+    _, kinds = np.unique(labels_of, axis=0, return_inverse=True)
+    return kinds.reshape(-1).astype(np.int64)
+
+
 def _draw(
-    labels_of: NDArray[np.bool_], resamples: int, random: np.random.Generator
+    kinds: NDArray[np.int64], resamples: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """(B, C) how often each group is drawn; `labels_of` (C, L) says which labels a group has."""
-    drawn = np.zeros((resamples, len(labels_of)))
-    _, kind = np.unique(labels_of, axis=0, return_inverse=True)
-    for number in range(kind.max() + 1):
-        members = np.flatnonzero(kind.reshape(-1) == number)
+    """(B, C) how often each group is drawn among those of its kind."""
+    drawn = np.zeros((resamples, len(kinds)))
+    for number in range(kinds.max() + 1):
+        members = np.flatnonzero(kinds == number)
         even = np.full(len(members), 1 / len(members))
         drawn[:, members] = random.multinomial(len(members), even, size=resamples)
     return drawn
@@ -81,12 +96,15 @@ def _draw(
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher one encoder's macro figure is than another's; an interval without 0 tells."""
+    """How much higher one encoder's macro figure is than another's; an interval without 0 tells.
+
+    There is no interval where no label has groups to draw among.
+    """
 
     measure: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 def paired_differences(
@@ -103,8 +121,14 @@ def paired_differences(
     apart = one.values - other.values
     _, label = np.unique(one.queries.labels, return_inverse=True)
     value = np.mean([apart[label == n].mean(axis=0) for n in range(label.max() + 1)], axis=0)
-    between = intervals(resample(one.queries, apart, resamples, seed).macro)
+    drawn = resample(one.queries, apart, resamples, seed)
+    between = intervals(drawn.macro) if drawn.moves.any() else None
     return {
-        name: Difference(name, float(v), i.low, i.high)
-        for name, v, i in zip(MEASURES, value, between, strict=True)
+        name: Difference(
+            name,
+            float(value[n]),
+            low=between[n].low if between else None,
+            high=between[n].high if between else None,
+        )
+        for n, name in enumerate(MEASURES)
     }

@@ -1,10 +1,12 @@
 """Several encoders and controls on the same splits, and how far they lie apart."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from model.evaluation.bootstrap import Difference, paired_differences
-from model.evaluation.controls import SHUFFLED, shuffled
+from model.evaluation.controls import SHUFFLED, answerable, shuffled
 from model.evaluation.evaluate import evaluate
 from model.evaluation.facts import Slices
 from model.evaluation.protocols import Split
@@ -33,26 +35,39 @@ def evaluate_splits(
     seed: int = 0,
 ) -> tuple[Report, ...]:
     """One report a split; `vectors` (N, D) belong to the N `slices`. Raises EvaluationError."""
-    return tuple(
-        evaluate(
-            vectors[split.queries],
-            slices.take(split.queries),
+    reports = []
+    for split in splits:
+        gallery, asked = slices.take(split.gallery), split
+        if method == SHUFFLED:
+            gallery = shuffled(gallery, seed)
+            asked = _answerable(split, slices, gallery)
+        report = evaluate(
+            vectors[asked.queries],
+            slices.take(asked.queries),
             vectors[split.gallery],
-            _gallery(slices.take(split.gallery), method, seed),
+            gallery,
             own_group_left_out=split.own_group_left_out,
             resamples=resamples,
             seed=seed,
             method=method,
             protocol=split.protocol,
             scope=split.scope,
-            notes=split.notes,
+            notes=asked.notes,
         )
-        for split in splits
-    )
+        reports.append(report)
+    return tuple(reports)
 
 
-def _gallery(gallery: Slices, method: str, seed: int) -> Slices:
-    return shuffled(gallery, seed) if method == SHUFFLED else gallery
+def _answerable(split: Split, slices: Slices, gallery: Slices) -> Split:
+    """The split without queries for which the shuffled labels left nothing to find."""
+    if not split.own_group_left_out:
+        return split
+    kept = answerable(slices.take(split.queries), gallery)
+    if kept.all():
+        return split
+    left_out = int(np.count_nonzero(~kept))
+    note = f"{left_out} queries left out: all slices of their shuffled label are of their own group"
+    return replace(split, queries=split.queries[kept], notes=(*split.notes, note))
 
 
 def compare(

@@ -56,6 +56,16 @@ def _looks(image: NDArray[np.float32]) -> tuple[float, float, float, float]:
     return float(np.log(height / width)), float(head.mean()), float(seen.mean()), float(seen.std())
 
 
+def answerable(queries: Slices, gallery: Slices) -> NDArray[np.bool_]:
+    """(N,) which queries have a slice of their label in another group than their own.
+
+    Shuffled labels may all fall into it; such a query has nothing to find.
+    """
+    held = {n: set(gallery.groups[gallery.labels == n]) for n in np.unique(queries.labels)}
+    pairs = zip(queries.labels, queries.groups, strict=True)
+    return np.array([bool(held[label] - {group}) for label, group in pairs], np.bool_)
+
+
 def shuffled(slices: Slices, seed: int = 0) -> Slices:
     """The same slices with their labels dealt out anew: any vectors must fall to chance."""
     return replace(slices, labels=np.random.default_rng(seed).permutation(slices.labels))

@@ -41,7 +41,7 @@ class Plan:
 
 
 def make_plan(rows: Sequence[ManifestRow], listed: Collection[str], request: Request) -> Plan:
-    """Choose folds, slices and splits; `listed` are the hashed groups of the checkpoint.
+    """Choose folds, slices and splits; `listed` are the `listed_groups` of the checkpoint.
 
     Of several protocols, those that these slices do not allow are left out. Raises EvaluationError
     if the encoder learnt from patients of the queries, or if nobody can say; if no protocol is
@@ -54,11 +54,20 @@ def make_plan(rows: Sequence[ManifestRow], listed: Collection[str], request: Req
         (row.patient_id for row in rows if row.fold in folds.queries), trained_on
     )
     chosen = tuple(row for row in rows if row.fold in {*folds.queries, *folds.gallery})
-    slices = Slices.listed(chosen)
+    return _plan(chosen, folds, request)
+
+
+def narrow_plan(plan: Plan, rows: Sequence[ManifestRow], request: Request) -> Plan:
+    """The plan for those of its rows that could be read; folds stay. Raises as `make_plan` does."""
+    return plan if len(rows) == len(plan.rows) else _plan(tuple(rows), plan.folds, request)
+
+
+def _plan(rows: tuple[ManifestRow, ...], folds: Folds, request: Request) -> Plan:
+    slices = Slices.listed(rows)
     made, left_out = _splits(slices, folds, request)
     for split in made:
         _refuse(split, slices)
-    return Plan(chosen, folds, made, left_out)
+    return Plan(rows, folds, made, left_out)
 
 
 def _with_labels(

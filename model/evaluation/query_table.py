@@ -1,14 +1,23 @@
 """Figures of every query as CSV: SOP Instance UIDs and labels, nothing of the patient."""
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from model.errors import EvaluationError
 from model.evaluation.measures import MEASURES
 from model.evaluation.report import Report
 
 _FACTS = ("protocol", "scope", "method", "sop_instance_uid", "label")
 _NEAREST = ("nearest_sop_instance_uid", "nearest_label")
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise EvaluationError if the table could not be written there; better before than after."""
+    place = path if path.exists() else path.parent
+    if path.is_dir() or not path.parent.is_dir() or not os.access(place, os.W_OK):
+        raise EvaluationError(f"the figures of every query cannot be written to {path}")
 
 
 def write_queries(path: Path, reports: Sequence[Report]) -> None:

@@ -1,5 +1,6 @@
 """What is refused, because figures of it would lie or mean nothing."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from model.checkpoint import hash_group
 from model.errors import EvaluationError
 from model.evaluation.facts import Slices
+from model.shared_slices import shared_slices
 
 
 def refuse_trained_queries(patient_ids: Iterable[str], trained_on: Collection[str]) -> None:
@@ -48,17 +50,33 @@ def refuse_sets(queries: Slices, gallery: Slices, *, own_group_left_out: bool) -
             f"{both} patients or series are among the queries and in the gallery: "
             "their slices would find themselves; make the folds disjoint by patient"
         )
+    if twice := _under_two_groups(queries, gallery):
+        raise EvaluationError(
+            f"{twice} slices (SOP Instance UID) are asked for under one patient or series and "
+            "searched under another: they would find themselves at distance 0; list each slice once"
+        )
     for label in np.unique(queries.labels):
         _refuse_label(int(label), queries, gallery)
 
 
+def _under_two_groups(queries: Slices, gallery: Slices) -> int:
+    """How many slices are on both sides and belong to several patients or series."""
+    pairs = {
+        pair for s in (queries, gallery) for pair in zip(s.sop_instance_uids, s.groups, strict=True)
+    }
+    groups = Counter(uid for uid, _ in pairs)
+    both = shared_slices(queries.sop_instance_uids, gallery.sop_instance_uids)
+    return sum(groups[uid] > 1 for uid in both)
+
+
 def _refuse_label(label: int, queries: Slices, gallery: Slices) -> None:
     name = queries.label_names[label]
-    held = gallery.groups[gallery.labels == label]
-    if not len(held):
+    held = set(gallery.groups[gallery.labels == label])
+    if not held:
         raise EvaluationError(f"the gallery has no slice with the queries' label {name}")
-    if len({*held, *queries.groups[queries.labels == label]}) < 2:
+    # A query never finds its own group: the folds are apart, or the group is left out.
+    if len(held) == 1 and held & set(queries.groups[queries.labels == label]):
         raise EvaluationError(
-            f"all slices with the label {name} are of one patient: add others, or leave "
-            "the label out with --labels"
+            f"all slices to find with the label {name} are of one patient, who asks for them: add "
+            "others, or leave the label out with --labels"
         )

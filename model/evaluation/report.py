@@ -9,7 +9,11 @@ from model.evaluation.per_query import PerQuery
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure in 0..1, what chance would give, and its 95 % interval if one was asked for."""
+    """A figure in 0..1, what chance would give, and its 95 % interval.
+
+    There is no interval if none was asked for, or if it would tell nothing: `Summary.intervals`
+    says why.
+    """
 
     value: float
     chance: float

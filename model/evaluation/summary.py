@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from model.evaluation.bootstrap import Interval, intervals, resample
+from model.evaluation.bootstrap import Interval, Resampled, intervals, resample
 from model.evaluation.facts import Slices
 from model.evaluation.measures import MEASURES, Values
 from model.evaluation.per_query import PerQuery
@@ -12,28 +12,36 @@ from model.evaluation.report import Figure, LabelReport, Summary
 
 
 def summarise(found: PerQuery, resamples: int, seed: int) -> Summary:
-    """Means of all figures; `resamples` 0 leaves the intervals out."""
+    """Means of all figures; `resamples` 0 leaves the intervals out.
+
+    There is none either where every resample has the same groups.
+    """
     resampled = resample(found.queries, found.values, resamples, seed) if resamples else None
+    moving = resampled if resampled and resampled.moves.any() else None
     labels = np.unique(found.queries.labels)
     by_label = [found.queries.labels == label for label in labels]
     return Summary(
         macro=_figures(
             np.mean([found.values[mask].mean(axis=0) for mask in by_label], axis=0),
             np.mean([found.chance[mask].mean(axis=0) for mask in by_label], axis=0),
-            intervals(resampled.macro) if resampled else None,
+            intervals(moving.macro) if moving else None,
         ),
         over_queries=_figures(
             found.values.mean(axis=0),
             found.chance.mean(axis=0),
-            intervals(resampled.queries) if resampled else None,
+            intervals(moving.queries) if moving else None,
         ),
         labels=tuple(
-            _label_report(found, label, intervals(resampled.labels[:, n]) if resampled else None)
+            _label_report(found, label, _label_intervals(moving, n))
             for n, label in enumerate(labels)
         ),
         first_neighbour=_first_neighbours(found),
-        intervals=_units(found.queries) if resamples else "none",
+        intervals=_units(found.queries, resampled) if resampled else "none",
     )
+
+
+def _label_intervals(moving: Resampled | None, label: int) -> tuple[Interval, ...] | None:
+    return intervals(moving.labels[:, label]) if moving and moving.moves[label] else None
 
 
 def _label_report(
@@ -77,11 +85,24 @@ def _first_neighbours(found: PerQuery) -> Mapping[str, Mapping[str, int]]:
     }
 
 
-def _units(queries: Slices) -> str:
-    """What a resample draws."""
+def _units(queries: Slices, resampled: Resampled) -> str:
+    """What a resample draws, and where it therefore tells nothing or too little."""
     known = queries.patient_known
-    if known.all():
-        return "95 %, patients resampled"
-    unknown = len(set(queries.groups[~known]))
-    drawn = f"95 %, groups resampled: of {unknown} groups the patient is unknown"
-    return f"{drawn}; too narrow if one person has several of them"
+    words = ["95 %, patients resampled"]
+    if not known.all():
+        unknown = len(set(queries.groups[~known]))
+        words = [
+            f"95 %, groups resampled: of {unknown} groups the patient is unknown",
+            "too narrow if one person has several of them",
+        ]
+    still = [
+        name
+        for name, moves in zip(queries.found_labels(), resampled.moves, strict=True)
+        if not moves
+    ]
+    if still:
+        alone = "each of their groups is alone with its labels, so every resample has it once"
+        words.append(f"none for {', '.join(still)}: {alone}")
+    if resampled.fixed and resampled.moves.any():
+        words.append(f"the others are too narrow, for {resampled.fixed} groups never change")
+    return "; ".join(words)

@@ -3,6 +3,7 @@
 Only tensors: it reads no checkpoint and draws nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,16 +40,18 @@ def pair_heat(
     The network's weights are left as they are, and no gradient stays behind. `r` is that of
     `network.basis()`, in the network's precision and on its device. `background` (D,) are mean
     coordinates of many slices: with them the heat is of what makes the two more alike than either
-    is with a usual slice.
+    is with a usual slice. A network that embeds slices with their mirror images is explained in
+    both: the heat of a mirror image is turned back and added.
 
     The other slice and both lengths are held fixed: through the lengths the similarity of a slice
     with itself would have no gradient at all. Gradient x activation is from Shrikumar et al. 2016
     (arXiv 1605.01713); what speaks against the similarity is left out before channels are summed.
     """
+    size = pictures.shape[-1]
     with torch.enable_grad():
         # The input wants no gradient itself; this makes the first scale part of the graph.
-        maps = network.maps(pictures.detach().clone().requires_grad_())
-        features = network.pool(maps)
+        maps = network.maps(_views(network, pictures.detach()).requires_grad_())
+        features = network.pool(maps).reshape(-1, 2, network.config.feature_dim).mean(dim=0)
         extended = functional.pad(features, (0, 1), value=1.0) @ r.T
         lengths = torch.linalg.vector_norm(extended, dim=1, keepdim=True).detach()
         units = extended / lengths
@@ -59,10 +62,22 @@ def pair_heat(
         weights = others @ r / lengths
         return PairHeat(
             similarity=(units[0] * units[1]).sum().detach(),
-            heat=_merged(maps, gradients, pictures.shape[-1]),
+            heat=_merged([_for_slices(*pair) for pair in zip(maps, gradients, strict=True)], size),
             contributions=_by_scale(network, weights[:, :-1] * features),
             constant=weights[:, -1],
         )
+
+
+def _views(network: MSNet, pictures: Tensor) -> Tensor:
+    """A copy of what the network looks at to embed slices: these, and then their mirror images."""
+    return torch.cat((pictures, pictures.flip(-1))) if network.is_mirrored else pictures.clone()
+
+
+def _for_slices(activation: Tensor, gradient: Tensor) -> Tensor:
+    """What speaks for the similarity in each place of two slices, (2, 1, H, W), at one scale."""
+    found = (gradient * activation).clamp(min=0).sum(dim=1, keepdim=True)
+    slices, *mirrored = torch.split(found, 2)
+    return sum((one.flip(-1) for one in mirrored), slices)
 
 
 def _by_scale(network: MSNet, parts: Tensor) -> Tensor:
@@ -76,11 +91,10 @@ def _by_scale(network: MSNet, parts: Tensor) -> Tensor:
     return sums
 
 
-def _merged(maps: tuple[Tensor, ...], gradients: tuple[Tensor, ...], size: int) -> Tensor:
+def _merged(scales: Sequence[Tensor], size: int) -> Tensor:
     """One map (B, size, size) of those of the scales, each first brought to the same sum."""
-    total = maps[0].new_zeros(len(maps[0]), 1, size, size)
-    for activation, gradient in zip(maps, gradients, strict=True):
-        scale = (gradient * activation).clamp(min=0).sum(dim=1, keepdim=True)
+    total = scales[0].new_zeros(len(scales[0]), 1, size, size)
+    for scale in scales:
         fitted = functional.interpolate(scale, (size, size), mode="bilinear", align_corners=False)
         total += _divided(fitted, fitted.sum(dim=(-2, -1), keepdim=True))
     heat = smooth(total, _BLUR * size)

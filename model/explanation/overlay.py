@@ -1,4 +1,7 @@
-"""Heat laid over the slices it belongs to, as a picture. It computes no heat."""
+"""Heat laid over the slices it belongs to, as a picture. It computes no heat.
+
+Everything is drawn at the size of a panel: a slice may have 2^26 pixels, its picture has few.
+"""
 
 from collections.abc import Sequence
 
@@ -18,17 +21,32 @@ _COLOURS = np.array([[64, 0, 16], [190, 20, 20], [250, 140, 20], [255, 245, 150]
 Heat = NDArray[np.float32]
 
 
-def heat_in_source(heat: Heat, placement: Placement, shape: tuple[int, int]) -> Heat:
+def panel_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of the panel that shows a slice of shape (H, W)."""
+    scale = PANEL / max(shape)
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def panel(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A slice (H, W), fitted to its panel."""
+    height, width = panel_shape((grey.shape[0], grey.shape[1]))
+    return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def heat_in_source(
+    heat: Heat, placement: Placement, shape: tuple[int, int], size: tuple[int, int]
+) -> Heat:
     """Heat over a prepared picture (S, S) -> the same over its source slice of shape (H, W).
 
-    What was cropped away has none.
+    It comes as (height, width) = `size` samples that cover the slice, however large that is. What
+    was cropped away has none.
     """
     linear = np.array(placement.linear)
     # Pillow counts from a pixel's corner, a placement from its centre.
     offset = np.array(placement.offset) + 0.5 - linear @ (0.5, 0.5)
-    (a, b), (c, d) = linear.tolist()
+    (a, b), (c, d) = (linear * (shape[1] / size[1], shape[0] / size[0])).tolist()
     moved = Image.fromarray(np.ascontiguousarray(heat, np.float32)).transform(
-        (shape[1], shape[0]),
+        (size[1], size[0]),
         Image.Transform.AFFINE,
         (a, b, offset[0], c, d, offset[1]),
         Image.Resampling.BILINEAR,
@@ -50,19 +68,12 @@ def overlay(grey: NDArray[np.uint8], heat: Heat) -> NDArray[np.uint8]:
 
 
 def side_by_side(slices: Sequence[tuple[NDArray[np.uint8], Heat]]) -> Image.Image:
-    """Slices (H, W) with their heat (H, W), each fitted to `PANEL` pixels, in one RGB picture."""
-    panels = [_fitted(overlay(grey, heat)) for grey, heat in slices]
-    width = sum(panel.width for panel in panels) + _GAP * (len(panels) - 1)
-    picture = Image.new("RGB", (width, max(panel.height for panel in panels)))
+    """Panels (h, w) with heat (h, w) over them, in one RGB picture."""
+    drawn = [Image.fromarray(overlay(grey, heat)) for grey, heat in slices]
+    width = sum(one.width for one in drawn) + _GAP * (len(drawn) - 1)
+    picture = Image.new("RGB", (width, max(one.height for one in drawn)))
     left = 0
-    for panel in panels:
-        picture.paste(panel, (left, (picture.height - panel.height) // 2))
-        left += panel.width + _GAP
+    for one in drawn:
+        picture.paste(one, (left, (picture.height - one.height) // 2))
+        left += one.width + _GAP
     return picture
-
-
-def _fitted(pixels: NDArray[np.uint8]) -> Image.Image:
-    height, width = pixels.shape[:2]
-    scale = PANEL / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)

@@ -17,21 +17,22 @@ class Batch:
     """Augmented `images` (B, 1, S, S) and what is known of each slice.
 
     `labels` and `planes` are (B,), a plane of -1 is unknown; `lesions` (B, 4) are the boxes before
-    augmentation, NaN for none, and `theta` (B, 2, 3) is the warp of the augmentation.
+    augmentation, NaN for none, `lesions_known` (B,) bool is False where nobody said whether there
+    is one, and `theta` (B, 2, 3) is the warp of the augmentation.
     """
 
     images: Tensor
     labels: Tensor
     planes: Tensor
     lesions: Tensor
+    lesions_known: Tensor
     theta: Tensor
 
     def to(self, device: str) -> "Batch":
         """The same on a device, the images in the layout in which convolutions are fastest."""
-        return Batch(
-            self.images.to(device, memory_format=torch.channels_last, non_blocking=True),
-            *(part.to(device) for part in (self.labels, self.planes, self.lesions, self.theta)),
-        )
+        images = self.images.to(device, memory_format=torch.channels_last, non_blocking=True)
+        facts = (self.labels, self.planes, self.lesions, self.lesions_known, self.theta)
+        return Batch(images, *(fact.to(device) for fact in facts))
 
 
 def make_batch(
@@ -44,5 +45,6 @@ def make_batch(
         torch.from_numpy(data.labels[chosen]),
         torch.from_numpy(data.planes[chosen]),
         torch.from_numpy(data.lesions[chosen]),
+        torch.from_numpy(data.lesions_known[chosen]),
         theta,
     )

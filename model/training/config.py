@@ -1,14 +1,11 @@
-"""What fixes a training run, readable from one TOML file; plain data, no torch."""
+"""What fixes a training run, as plain data; no torch, no files."""
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
-from model.errors import TrainingError
 from model.network_config import MSNetConfig
 from model.preprocess import PreprocessConfig
+from model.training.ranges import check_ranges
 
 
 @dataclass(frozen=True)
@@ -38,17 +35,18 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the losses; zero switches one off, and softmax alone is the paper's training.
+    """Weights of the losses; zero switches one off, and softmax alone is the paper's loss.
 
-    `contrastive` works on the embedding, `lesion_map` on the third scale where boxes are known,
-    `plane` on the embedding where planes are known.
+    `contrastive` works on the embedding, `lesion_map` on the third scale of slices of which it is
+    known where the lesion is or that they show none, `plane` on the embedding where planes are
+    known.
     """
 
     label_smoothing: float = 0.05
     contrastive: float = 0.5
     temperature: float = 0.1
     lesion_map: float = 1.0
-    plane: float = 0.0
+    plane: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -95,12 +93,21 @@ class HashConfig:
     quantisation: float = 0.1
 
 
+# The dataclasses' own defaults are what files of older versions mean by leaving something out.
+_NETWORK = MSNetConfig(stem_block=2, depths=(1, 2, 5), dilations=(1, 2, 4, 2, 1), mirrored=True)
+_PREPROCESS = PreprocessConfig(size=192)
+
+
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training run: same config, data and machine give the same weights."""
+    """A training run: same config, data and machine give the same weights.
 
-    network: MSNetConfig = field(default_factory=MSNetConfig)
-    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    What is left out is as in the default recipe, whose file says why. Raises TrainingError for a
+    number that is out of range.
+    """
+
+    network: MSNetConfig = _NETWORK
+    preprocess: PreprocessConfig = _PREPROCESS
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
@@ -108,11 +115,20 @@ class TrainConfig:
     hash: HashConfig = field(default_factory=HashConfig)
     data_statement: str = ""
 
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
     def identity(self) -> dict[str, Any]:
         """All of it as JSON types; the checkpoint carries this."""
         facts: dict[str, Any] = _plain(asdict(self))
         if not self.hash.bits:
             del facts["hash"]
+        return facts
+
+    def recipe(self) -> dict[str, Any]:
+        """What fixes the weights: all but what is said of the data, which may be said anew."""
+        facts = self.identity()
+        del facts["data_statement"]
         return facts
 
 
@@ -122,7 +138,8 @@ class RunOptions:
 
     `compile` lets torch.compile fuse the steps (about a minute at the start; needs a C++ compiler
     on a CPU). Validation happens every `validate_every` epochs and at the end. `tensorboard` writes
-    an event file beside the CSV file.
+    an event file beside the CSV file. `start_saw_none` is the user's word that the checkpoint to
+    begin with has seen nobody whom the run validates on; it counts only where nothing else tells.
     """
 
     device: str = "cpu"
@@ -130,6 +147,7 @@ class RunOptions:
     compile: bool = False
     validate_every: int = 5
     tensorboard: bool = True
+    start_saw_none: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,77 +165,6 @@ class EpochMetrics:
     seconds: float
     validation_map: float | None = None
     validation_precision_at_10: float | None = None
-
-
-def read_config(path: Path) -> TrainConfig:
-    """The run described by a TOML file; what it leaves out keeps its default.
-
-    Raises TrainingError if the file cannot be read or holds a name or value that is unknown.
-    """
-    config: TrainConfig = _parse(TrainConfig, read_document(path), path.name)
-    return config
-
-
-def read_overlaid(path: Path, base: Path) -> TrainConfig:
-    """The run described by a TOML file; what it leaves out is as in the file `base`.
-
-    Raises TrainingError as `read_config` does.
-    """
-    document, changes = read_document(base), read_document(path)
-    for name, value in changes.items():
-        below = document.get(name)
-        if isinstance(value, dict) and isinstance(below, dict):
-            document[name] = below | value
-        else:
-            document[name] = value
-    config: TrainConfig = _parse(TrainConfig, document, path.name)
-    return config
-
-
-def read_document(path: Path) -> dict[str, Any]:
-    """A TOML file as it is. Raises TrainingError if it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path.name} is no TOML: {error}") from error
-
-
-def _parse(kind: type, values: Mapping[str, Any], where: str) -> Any:
-    """A dataclass from a table, section by section."""
-    hints = get_type_hints(kind)
-    if unknown := values.keys() - {f.name for f in fields(kind)}:
-        raise TrainingError(f"{where}: unknown {', '.join(sorted(unknown))}")
-    arguments = {}
-    for name, value in values.items():
-        expected = hints[name]
-        if is_dataclass(expected) and isinstance(expected, type):
-            if not isinstance(value, Mapping):
-                raise TrainingError(f"{where}: {name} is a section, not a value")
-            arguments[name] = _parse(expected, value, f"{where} [{name}]")
-        elif expected in (int, float, bool, str) and not _fits(value, expected):
-            raise TrainingError(f"{where}: {name} is no {expected.__name__}")
-        elif get_origin(expected) is Literal and value not in get_args(expected):
-            raise TrainingError(f"{where}: {name} is none of {', '.join(get_args(expected))}")
-        elif get_origin(expected) is tuple and not _are_numbers(value, get_args(expected)):
-            raise TrainingError(f"{where}: {name} is no list of as many numbers as it needs")
-        else:
-            arguments[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**arguments)
-
-
-def _fits(value: object, expected: type) -> bool:
-    if expected is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is expected
-
-
-def _are_numbers(value: object, kinds: tuple[Any, ...]) -> bool:
-    """Whether a list fits tuple[int, ...] or tuple[float, float]."""
-    if not isinstance(value, list) or (Ellipsis not in kinds and len(value) != len(kinds)):
-        return False
-    return all(_fits(item, kinds[0]) for item in value)
 
 
 def _plain(value: Any) -> Any:

@@ -44,16 +44,20 @@ class World:
         """This process's own device of a kind: the GPU of its number for "cuda"."""
         return f"cuda:{self.local_rank}" if device == "cuda" and self.size > 1 else device
 
+    def require_even(self, batch_size: int) -> None:
+        """Raises TrainingError if a batch does not divide evenly: means would not be means."""
+        if batch_size % self.size:
+            raise TrainingError(
+                f"a batch of {batch_size} slices does not divide among {self.size} processes; "
+                "change batch_size"
+            )
+
     def shard(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
         """This process's part of a batch that all have drawn alike.
 
-        Raises TrainingError if the batch does not divide evenly: means would not be means.
+        Raises TrainingError as `require_even` does.
         """
-        if len(batch) % self.size:
-            raise TrainingError(
-                f"a batch of {len(batch)} slices does not divide among {self.size} processes; "
-                "change batch_size"
-            )
+        self.require_even(len(batch))
         return np.split(batch, self.size)[self.rank]
 
     def gather(self, part: Tensor) -> Tensor:

@@ -16,14 +16,22 @@ from model.training.leaks import groups_of
 from model.training.network import EmbeddingNetwork
 from model.training.state import TrainingState
 
+_Seen = tuple[tuple[str, ...], checkpoint.GroupKind]
+_NOBODY: _Seen = ((), "patient_id")
 
-def export(state: TrainingState, train_set: Dataset, out_dir: Path) -> Path:
-    """The checkpoint's path. It lists the groups it was trained on, hashed."""
-    trained_on = {checkpoint.hash_group(name) for name in groups_of(train_set)}
+
+def export(
+    state: TrainingState, train_set: Dataset, out_dir: Path, *, forget_patients: bool = False
+) -> Path:
+    """The checkpoint's path.
+
+    It lists the groups it was trained on, hashed, and those of the checkpoint it began with; to
+    `forget_patients` leaves the list empty, as a checkpoint should be that is passed on.
+    """
     training: dict[str, Any] = state.config.identity()
     if state.origin is not None:
-        trained_on |= set(state.origin.trained_on)
         training["started_from"] = state.origin.name
+    trained_on, kind = _NOBODY if forget_patients else _seen(state, train_set)
     info = checkpoint.CheckpointInfo(
         network=state.config.network,
         preprocess=train_set.preprocess,
@@ -31,9 +39,26 @@ def export(state: TrainingState, train_set: Dataset, out_dir: Path) -> Path:
         data_statement=state.config.data_statement,
         metrics=_metrics(state),
         training=training,
-        trained_on=tuple(sorted(trained_on)),
+        trained_on=trained_on,
+        group_kind=kind,
     )
     return checkpoint.save(out_dir, _weights(state, train_set), info)
+
+
+def _seen(state: TrainingState, train_set: Dataset) -> _Seen:
+    """The hashed groups of the run and of its beginning.
+
+    Where one lists keys and the other IDs, the list is of keys: it proves nothing about IDs. If the
+    beginning lists nobody, neither can this.
+    """
+    if state.origin is not None and not state.origin.trained_on:
+        return _NOBODY
+    groups = {checkpoint.hash_group(name) for name in groups_of(train_set)}
+    kinds = {train_set.named_by}
+    if state.origin is not None:
+        groups |= set(state.origin.trained_on)
+        kinds.add(state.origin.group_kind)
+    return tuple(sorted(groups)), "patient_key" if "patient_key" in kinds else "patient_id"
 
 
 def _metrics(state: TrainingState) -> dict[str, float]:

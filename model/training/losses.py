@@ -37,7 +37,7 @@ def total_loss(embedding: Tensor, heads: HeadOutputs, batch: Batch, config: Loss
         contrastive = supervised_contrastive(embedding, batch.labels, config.temperature)
     if config.lesion_map:
         target = lesion_target(batch.lesions, batch.theta, heads.lesions.shape[-1])
-        lesion = lesion_map(heads.lesions, target)
+        lesion = lesion_map(heads.lesions, target, batch.lesions_known)
     if config.plane:
         plane = known_plane(heads.planes, batch.planes)
     total = (
@@ -66,10 +66,17 @@ def supervised_contrastive(embedding: Tensor, labels: Tensor, temperature: float
     return (per_slice * usable).sum() / usable.sum().clamp(min=1)
 
 
-def lesion_map(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross entropy of a coarse lesion map, logits and target (B, H, W)."""
+def lesion_map(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Binary cross entropy of a coarse lesion map, logits and target (B, H, W).
+
+    Only slices count of which is `known` (B,), bool, where their lesion is or that they have none.
+    """
+    if not known.any():
+        return logits.sum() * 0.0
     weight = torch.tensor(_LESION_WEIGHT, device=logits.device)
-    return functional.binary_cross_entropy_with_logits(logits, target, pos_weight=weight)
+    return functional.binary_cross_entropy_with_logits(
+        logits[known], target[known], pos_weight=weight
+    )
 
 
 def lesion_target(lesions: Tensor, theta: Tensor, side: int) -> Tensor:

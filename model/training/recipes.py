@@ -4,9 +4,12 @@ from importlib import resources
 from pathlib import Path
 
 from model.errors import TrainingError
-from model.training.config import TrainConfig, read_overlaid
+from model.training.config import TrainConfig
+from model.training.config_file import read_overlaid
 
 DEFAULT_RECIPE = "default"
+RELEASE_RECIPE = "shipped"
+"""What makes the encoders that ship: nobody else's data is what it says."""
 
 
 def read_recipe(name: str = DEFAULT_RECIPE) -> TrainConfig:
@@ -23,7 +26,8 @@ def read_recipe(name: str = DEFAULT_RECIPE) -> TrainConfig:
 
 def _shipped(name: str) -> Path:
     folder = Path(str(resources.files("model"))) / "recipes"
-    known = sorted(file.stem for file in folder.glob("*.toml"))
+    known = {file.stem for file in folder.glob("*.toml")}
     if name not in known:
-        raise TrainingError(f"{name} is no file and no recipe; recipes are {', '.join(known)}")
+        offered = ", ".join(sorted(known - {RELEASE_RECIPE}))
+        raise TrainingError(f"{name} is no file and no recipe; recipes are {offered}")
     return folder / f"{name}.toml"

@@ -1,7 +1,7 @@
 """Everything a training run carries from step to step, and how it survives an interruption."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -13,17 +13,10 @@ from model.loading import build_network
 from model.msnet import MSNet
 from model.training.config import EpochMetrics, TrainConfig
 from model.training.network import EmbeddingNetwork, MakeNetwork
+from model.training.origin import Origin
+from model.training.run_identity import RunIdentity
+from model.training.saved_run import RESUME_FILE, holds_run, read_run, refuse_other_run
 from model.training.trainee import Trainee
-
-_FILE = "resume.pt"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The checkpoint that a run began with, and whom that was trained on, hashed."""
-
-    name: str
-    trained_on: tuple[str, ...]
 
 
 class TrainingState:
@@ -32,16 +25,17 @@ class TrainingState:
     def __init__(
         self,
         config: TrainConfig,
-        num_classes: int,
+        identity: RunIdentity,
         device: str,
         make_network: MakeNetwork = MSNet,
     ) -> None:
         self.config = config
         self.device = device
-        self._num_classes, self._make_network = num_classes, make_network
+        self._identity, self._make_network = identity, make_network
+        self._num_classes = len(identity.data.label_names)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.schedule.seed)
-            self.trainee = Trainee(config, num_classes, make_network)
+            self.trainee = Trainee(config, self._num_classes, make_network)
         self.trainee.place(device)
         self.average = {name: t.clone() for name, t in self.trainee.state_dict().items()}
         self.optimizer = torch.optim.AdamW(self._parameter_groups())
@@ -78,8 +72,8 @@ class TrainingState:
         copy.load_state_dict(self.average)
         return copy.network.place(self.device).eval()
 
-    def start_from(self, checkpoint: Checkpoint) -> None:
-        """Begin with a checkpoint's network; the heads begin anew.
+    def start_from(self, checkpoint: Checkpoint, origin: Origin) -> None:
+        """Begin with a checkpoint's network, remembered as `origin`; the heads begin anew.
 
         Raises TrainingError if its network has another shape, or its weights do not fit.
         """
@@ -94,13 +88,13 @@ class TrainingState:
             raise TrainingError(str(error)) from error
         self.trainee.network.load_state_dict(weights)
         self.average = {name: t.clone() for name, t in self.trainee.state_dict().items()}
-        self.origin = Origin(checkpoint.name, checkpoint.info.trained_on)
+        self.origin = origin
 
     def save(self, folder: Path) -> None:
         """Write the state; a crash while writing leaves the one before."""
-        unfinished = folder / f"{_FILE}.unfinished"
+        unfinished = folder / f"{RESUME_FILE}.unfinished"
         state = {
-            "config": self.config.identity(),
+            "identity": self._identity.to_document(),
             "trainee": self.trainee.state_dict(),
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
@@ -109,28 +103,28 @@ class TrainingState:
             "origin": None if self.origin is None else asdict(self.origin),
         }
         torch.save(state, unfinished)
-        unfinished.replace(folder / _FILE)
+        unfinished.replace(folder / RESUME_FILE)
 
     def resume(self, folder: Path) -> bool:
         """Take up what an interrupted run left in the folder; whether there was anything.
 
-        Raises TrainingError if that run had another configuration or its file is damaged.
+        Raises TrainingError, naming what differs, if that run had another configuration or learnt
+        from other slices; if its network was another; or if its file is damaged.
         """
-        if not (folder / _FILE).exists():
+        if not holds_run(folder):
             return False
-        try:
-            state = torch.load(folder / _FILE, map_location=self.device, weights_only=True)
-        except Exception as error:  # torch raises whatever the damaged bytes lead it to
-            raise TrainingError(f"{folder / _FILE} is damaged; remove it to start anew") from error
-        if state["config"] != self.config.identity():
-            raise TrainingError(
-                f"{folder} holds a run with another configuration; choose another folder"
-            )
+        state = read_run(folder, self.device)
+        refuse_other_run(folder, self._identity, state["identity"])
+        if _shapes(state["trainee"]) != _shapes(self.trainee.state_dict()):
+            raise TrainingError(f"{folder} holds a run of another network; choose another folder")
         self.trainee.load_state_dict(state["trainee"])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
         self.history = [EpochMetrics(**metrics) for metrics in state["history"]]
-        origin = state.get("origin")
-        self.origin = None if origin is None else Origin(**origin)
+        self.origin = state["origin"]
         return True
+
+
+def _shapes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in weights.items()}

@@ -22,6 +22,7 @@ from model.training.embedding import embed
 from model.training.heads import HeadOutputs
 from model.training.losses import total_loss
 from model.training.sampling import BatchSampler, one_cycle
+from model.training.saved_run import RESUME_FILE
 from model.training.state import TrainingState
 
 StepProgress = Callable[[int, int], None]
@@ -142,6 +143,7 @@ def gathered(
 
 def _diverged(epoch: int) -> str:
     return (
-        f"the loss is no number any more in epoch {epoch}; the run stops, and resume.pt keeps the "
-        'epoch before. Try a lower peak_learning_rate, or precision = "float32", in another folder'
+        f"the loss is no number any more in epoch {epoch}; the run stops, and {RESUME_FILE} keeps "
+        'the epoch before. Try a lower peak_learning_rate, or precision = "float32", '
+        "in another folder"
     )

@@ -11,56 +11,24 @@ import torch
 
 from model.checkpoint import Checkpoint
 from model.dataset import Dataset
+from model.errors import TrainingError
 from model.msnet import MSNet
 from model.training.config import EpochMetrics, RunOptions, TrainConfig
 from model.training.distributed import World
-from model.training.export import export
 from model.training.journal import write_journal
 from model.training.leaks import check_sets
 from model.training.network import MakeNetwork
+from model.training.origin import Origin
+from model.training.run_identity import RunIdentity
+from model.training.saved_run import refuse_other_start
 from model.training.state import TrainingState
 from model.training.steps import StepProgress, Steps
 
-__all__ = ["EpochProgress", "StepProgress", "fit", "train"]
+__all__ = ["EpochProgress", "StepProgress", "fit"]
 
 EpochProgress = Callable[[EpochMetrics], None]
 
 _ALONE = World()
-
-
-def train(
-    config: TrainConfig,
-    train_set: Dataset,
-    validation_set: Dataset | None,
-    out_dir: Path,
-    on_epoch: EpochProgress,
-    options: RunOptions | None = None,
-    on_step: StepProgress | None = None,
-    *,
-    start: Checkpoint | None = None,
-    world: World = _ALONE,
-) -> Path:
-    """Train, or go on training, and return the checkpoint made from the averaged weights.
-
-    Each epoch leaves `resume.pt`, `metrics.csv` and a TensorBoard file in `out_dir` and calls
-    `on_epoch`; `on_step` hears of every step (steps done, steps in all). Validation ranks the
-    training set for every validation slice. `start` gives the weights to begin with; `world` says
-    which of several processes this is. Raises TrainingError if the sets leak into each other or
-    cannot teach, if `out_dir` holds another run, if `start` has another network, or if the loss is
-    no number any more; the last whole epoch can then be taken up.
-    """
-    state = fit(
-        config,
-        train_set,
-        validation_set,
-        out_dir,
-        on_epoch,
-        options,
-        on_step,
-        start=start,
-        world=world,
-    )
-    return world.first(lambda: export(state, train_set, out_dir))
 
 
 def fit(
@@ -76,16 +44,23 @@ def fit(
     world: World = _ALONE,
     make_network: MakeNetwork = MSNet,
 ) -> TrainingState:
-    """Train as `train` does, any network that `make_network` makes; the state at the end."""
+    """Train, or go on training, and return the state at the end, which `export` writes.
+
+    Each epoch leaves `resume.pt`, `metrics.csv` and a TensorBoard file in `out_dir` and calls
+    `on_epoch`; `on_step` hears of every step (steps done, steps in all). Validation ranks the
+    training set for every validation slice. `start` gives the weights to begin with; a run that is
+    taken up has them already and takes no others. `world` says which of several processes this is,
+    `make_network` what is trained. Raises TrainingError if the sets leak into each other or cannot
+    teach, if `out_dir` holds another run, if `start` has another network, or if the loss is no
+    number any more; the last whole epoch can then be taken up.
+    """
     options = options or RunOptions()
-    check_sets(train_set, validation_set, start)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    device = world.device(options.device)
-    state = TrainingState(config, len(train_set.label_names), device, make_network)
-    if not state.resume(out_dir) and start is not None:
-        state.start_from(start)
+    identity = RunIdentity.of(config, train_set, validation_set)
+    _require_same(identity, world)
+    state = TrainingState(config, identity, world.device(options.device), make_network)
+    _begin(state, train_set, validation_set, out_dir, start, options.start_saw_none)
     world.share_norms(state.trainee)
     steps = Steps(state, train_set, validation_set, options, on_step, world)
     for epoch in range(len(state.history) + 1, config.schedule.epochs + 1):
@@ -96,3 +71,31 @@ def fit(
             write_journal(out_dir, state.history, tensorboard=options.tensorboard)
         on_epoch(metrics)
     return state
+
+
+def _require_same(identity: RunIdentity, world: World) -> None:
+    if world.first(lambda: identity) != identity:
+        raise TrainingError("the processes of this run do not read the same slices")
+
+
+def _begin(
+    state: TrainingState,
+    train_set: Dataset,
+    validation_set: Dataset | None,
+    out_dir: Path,
+    start: Checkpoint | None,
+    saw_none: bool,
+) -> None:
+    """Take up the run of the folder, or make one that begins with `start`; see that the sets fit.
+
+    Raises TrainingError if they do not.
+    """
+    origin = None if start is None else Origin.of(start, saw_none)
+    if state.resume(out_dir):
+        refuse_other_start(out_dir, origin, state.origin)
+        check_sets(train_set, validation_set, state.origin)
+        return
+    check_sets(train_set, validation_set, origin)
+    if start is not None and origin is not None:
+        state.start_from(start, origin)
+    out_dir.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from service.errors import NotAuthorised
 from service.explaining import EncoderFiles, ExplainPool
 from service.keys import is_valid
 from service.metrics import ApiMetrics
+from service.usual_coordinates import UsualCoordinates
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Resources:
     explaining: ExplainPool
     demands_key: bool
     decoding: Lock = field(default_factory=Lock)
+    usual: UsualCoordinates = field(default_factory=UsualCoordinates)
     _bases: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
     def basis(self, connection: Connection, encoder_id: int) -> NDArray[np.float32]:

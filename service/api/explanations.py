@@ -14,7 +14,7 @@ from service.db.tables import instance, series
 from service.decoding import Refusal
 from service.errors import NotSearchable, Unavailable
 from service.explained import GRID, Explained, SliceSide
-from service.explaining import EncoderFile, usual_coordinates
+from service.explaining import EncoderFile
 from service.search import find_slice
 from service.showing import ShownSlice, show_frame
 
@@ -85,12 +85,13 @@ def get_explanation(
     asked = ((sop_instance_uid, frame), (other_sop_instance_uid, other_frame))
     files = [_file(connection, uid, number) for uid, number in asked]
     encoder = resources.encoder_files.active(connection)
-    usual = usual_coordinates(connection, files[0].encoder_id, files[0].modality)
+    usual = resources.usual.read(connection, files[0].encoder_id, files[0].modality)
     # What follows may take seconds: the connection goes back to the pool before it.
     connection.close()
     first, second = _show(resources, files, encoder)
-    found = resources.explaining.explain(encoder.path, first, second, usual)
-    if (form or _preferred(accept)) == "png":
+    picture = (form or _preferred(accept)) == "png"
+    found = resources.explaining.explain(encoder.path, first, second, usual, picture=picture)
+    if picture:
         return Response(found.png, media_type="image/png")
     return Response(_body(found, asked).model_dump_json(), media_type="application/json")
 

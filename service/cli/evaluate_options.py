@@ -16,22 +16,6 @@ class ProtocolName(StrEnum):
     ALL = "all"
 
 
-class Device(StrEnum):
-    """Where to embed."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-def read_folds(text: str) -> tuple[int, ...]:
-    """`1,2,3` as numbers; `none` is no fold at all."""
-    try:
-        return () if text == "none" else tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no list of folds such as 1,2,3") from None
-
-
 Manifest = Annotated[
     Path,
     typer.Argument(
@@ -98,9 +82,9 @@ Bootstrap = Annotated[
     int, typer.Option(min=0, help="Resamples of the 95 % intervals; 0: no intervals.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Chooses the paper's queries and the resamples.")]
-DeviceOption = Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")]
 Csv = Annotated[
-    Path | None, typer.Option("--csv", help="Write the figures of every query here, by UID.")
+    Path | None,
+    typer.Option("--csv", help="Write the figures of every query here, by UID.", dir_okay=False),
 ]
 Plots = Annotated[
     Path | None,

@@ -1,9 +1,11 @@
 """An evaluation as tables for people: every figure with chance and interval in sight."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import typer
 
+from model.evaluation.bootstrap import Difference
 from model.evaluation.compare import Comparison
 from model.evaluation.controls import SHUFFLED
 from model.evaluation.report import Figure, Report
@@ -37,6 +39,14 @@ def print_evaluation(found: Evaluation) -> None:
         typer.echo(words)
 
 
+def print_unreadable(files: Sequence[Path]) -> None:
+    """Name the listed files that gave no slice."""
+    if files:
+        typer.echo(f"{len(files)} listed files give no slice and are left out:")
+    for path in files:
+        typer.echo(f"  {path}")
+
+
 def _print_report(report: Report) -> None:
     summary = report.summary
     rows: list[tuple[object, ...]] = [
@@ -45,7 +55,7 @@ def _print_report(report: Report) -> None:
     ]
     total = (report.queries, "", report.gallery)
     rows.append(("macro (mean over labels)", *total, *_values(summary.macro)))
-    if summary.macro["average_precision"].low is not None:
+    if summary.intervals != "none":
         rows.append(("  95 % interval", "", "", "", *map(_interval, _figures(summary.macro))))
     chance = [f"{figure.chance:.3f}" for figure in _figures(summary.macro)]
     rows.append(("  chance", "", "", "", *chance))
@@ -79,8 +89,13 @@ def _control(report: Report, compared: Comparison | None) -> tuple[object, ...]:
     if compared is None:
         return (report.method, *figures, "", "")
     apart = [compared.differences[name] for name in ("average_precision", "ndcg_at_10")]
-    lower = [f"{d.value:.3f} ({d.low:.3f} to {d.high:.3f})" for d in apart]
-    return (report.method, *figures, *lower)
+    return (report.method, *figures, *map(_lower, apart))
+
+
+def _lower(difference: Difference) -> str:
+    value, low, high = difference.value, difference.low, difference.high
+    between = "–" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return f"{value:.3f} ({between})"
 
 
 def _figures(figures: Mapping[str, Figure]) -> list[Figure]:
@@ -92,4 +107,4 @@ def _values(figures: Mapping[str, Figure]) -> list[str]:
 
 
 def _interval(figure: Figure) -> str:
-    return f"{figure.low:.2f}–{figure.high:.2f}"
+    return "–" if figure.low is None else f"{figure.low:.2f}–{figure.high:.2f}"

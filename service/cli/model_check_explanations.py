@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli import evaluate_options as given
+from service.cli import evaluation_steps as steps
 from service.cli.output import JsonOption, print_json, print_table, progress_bar
-from service.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from model.checkpoint import Checkpoint
     from model.dataset import Dataset
     from model.evaluation.faithfulness import Estimate, Faithfulness
@@ -40,41 +43,14 @@ def check_explanations(
     Example: precuneus model check-explanations slices.csv --encoder dev --query-folds 4
     """
     from model.checkpoint import load
-    from model.evaluation.plan import Request, make_plan
-    from model.manifest import read_manifest
     from service.encoder_files import encoder_path
 
-    def folds(text: str | None) -> tuple[int, ...] | None:
-        return None if text is None else given.read_folds(text)
-
-    request = Request(
-        protocols=("folds",),
-        query_folds=folds(query_folds),
-        gallery_folds=folds(gallery_folds),
-        trained_on_folds=folds(trained_on_folds),
-        labels=None if labels is None else tuple(part.strip() for part in labels.split(",")),
-    )
+    request = steps.read_request(("folds",), query_folds, gallery_folds, trained_on_folds, labels)
     checkpoint = load(encoder_path(encoder))
-    plan = make_plan(read_manifest(manifest), checkpoint.info.trained_on, request)
-    dataset = _prepare(plan, checkpoint)
-    found = _measure(checkpoint, dataset, plan, pairs, bootstrap, seed)
-    _print(found, checkpoint, as_json=json)
-
-
-def _prepare(plan: Plan, checkpoint: Checkpoint) -> Dataset:
-    from dicom_node.configure import configure_pydicom
-    from service.evaluating import prepare_slices
-
-    configure_pydicom()
-    with progress_bar() as bar:
-        task = bar.add_task("decoding", total=len(plan.rows))
-        return prepare_slices(
-            plan.rows,
-            checkpoint.info.preprocess,
-            {},
-            Settings().worker,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    plan = steps.make_plan(manifest, checkpoint, request)
+    plan, prepared = steps.prepare(plan, request, checkpoint, {})
+    found = _measure(checkpoint, prepared.dataset, plan, pairs, bootstrap, seed)
+    _print(found, checkpoint, prepared.unreadable, as_json=json)
 
 
 def _measure(
@@ -113,12 +89,16 @@ def _measure(
         )
 
 
-def _print(found: Faithfulness, checkpoint: Checkpoint, *, as_json: bool) -> None:
+def _print(
+    found: Faithfulness, checkpoint: Checkpoint, unreadable: Sequence[Path], *, as_json: bool
+) -> None:
     from model.evaluation.report import document
+    from service.cli.evaluation_tables import print_unreadable
 
     if as_json:
         identity = {"name": checkpoint.name, "sha256": checkpoint.digest}
-        print_json({"encoder": identity, **document(found)})
+        files = [str(path) for path in unreadable]
+        print_json({"encoder": identity, "unreadable": files, **document(found)})
         return
 
     def told(estimate: Estimate) -> str:
@@ -137,3 +117,4 @@ def _print(found: Faithfulness, checkpoint: Checkpoint, *, as_json: bool) -> Non
         ("advantage over random maps", told(found.advantage)),
     ]
     print_table(f"Explanations of {checkpoint.name}", ("what", "mean (95 % interval)"), rows)
+    print_unreadable(unreadable)

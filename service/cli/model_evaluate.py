@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.cli import evaluate_options as given
+from service.cli import evaluation_steps as steps
+from service.cli.device import Device, DeviceOption
 from service.cli.output import JsonOption, print_json, progress_bar
-from service.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from model.checkpoint import Checkpoint
     from model.dataset import Dataset
     from model.evaluation.plan import Plan, Request
+    from model.evaluation.protocols import Protocol
     from model.evaluation.ranking import Vectors
-    from model.evaluation.run import Evaluation
+    from model.evaluation.run import Encode, Evaluation
 
 
 def evaluate(
@@ -31,7 +34,7 @@ def evaluate(
     controls: given.Controls = True,
     bootstrap: given.Bootstrap = 1000,
     seed: given.Seed = 0,
-    device: given.DeviceOption = given.Device.AUTO,
+    device: DeviceOption = Device.AUTO,
     csv: given.Csv = None,
     plots: given.Plots = None,
     json: JsonOption = False,
@@ -45,92 +48,72 @@ def evaluate(
     """
     from model.evaluation.run import run
 
-    request = _request(protocol, query_folds, gallery_folds, trained_on_folds, labels, seed)
-    checkpoint, plan = _settle(manifest, encoder, request, plots)
-    dataset = _prepare(plan, checkpoint, planes)
-    vectors = _embed(checkpoint, dataset, embeddings, device)
+    folds = (query_folds, gallery_folds, trained_on_folds)
+    request = steps.read_request(_protocols(protocol), *folds, labels, seed)
+    checkpoint, plan = _settle(manifest, encoder, request, csv, plots)
+    encode, known = _encode(checkpoint, plan, embeddings, device), _planes(planes)
+    plan, prepared = steps.prepare(plan, request, checkpoint, known)
+    vectors = encode(prepared.dataset)
     methods = {checkpoint.name: lambda _: vectors}
-    found = run(dataset, plan, methods, controls=controls, resamples=bootstrap, seed=seed)
-    _write(found, plan, dataset, vectors, csv, plots)
-    _print(found, checkpoint, as_json=json)
+    found = run(prepared.dataset, plan, methods, controls=controls, resamples=bootstrap, seed=seed)
+    _print(found, checkpoint, prepared.unreadable, as_json=json)
+    _write(found, plan, prepared.dataset, vectors, csv, plots)
+
+
+def _protocols(asked: given.ProtocolName) -> tuple[Protocol, ...]:
+    from model.evaluation.protocols import PROTOCOLS
+
+    return tuple(name for name in PROTOCOLS if asked in (name, "all"))
 
 
 def _settle(
-    manifest: Path, encoder: str, request: Request, plots: Path | None
+    manifest: Path, encoder: str, request: Request, csv: Path | None, plots: Path | None
 ) -> tuple[Checkpoint, Plan]:
     """What can be refused is refused here, before any slice is decoded."""
     from model.checkpoint import load
-    from model.evaluation.plan import make_plan
-    from model.evaluation.plots.folder import refuse_repository
-    from model.manifest import read_manifest
+    from model.evaluation.plots.folder import open_folder
+    from model.evaluation.query_table import refuse_unwritable
     from service.encoder_files import encoder_path
 
-    if plots is not None:
-        refuse_repository(plots)
     checkpoint = load(encoder_path(encoder))
-    return checkpoint, make_plan(read_manifest(manifest), checkpoint.info.trained_on, request)
+    plan = steps.make_plan(manifest, checkpoint, request)
+    if csv is not None:
+        refuse_unwritable(csv)
+    if plots is not None:
+        open_folder(plots)
+    return checkpoint, plan
 
 
-def _request(
-    protocol: given.ProtocolName,
-    query_folds: str | None,
-    gallery_folds: str | None,
-    trained_on_folds: str | None,
-    labels: str | None,
-    seed: int,
-) -> Request:
-    from model.evaluation.plan import Request
-    from model.evaluation.protocols import PROTOCOLS
-
-    def folds(text: str | None) -> tuple[int, ...] | None:
-        return None if text is None else given.read_folds(text)
-
-    return Request(
-        protocols=tuple(name for name in PROTOCOLS if protocol in (name, "all")),
-        query_folds=folds(query_folds),
-        gallery_folds=folds(gallery_folds),
-        trained_on_folds=folds(trained_on_folds),
-        labels=None if labels is None else tuple(part.strip() for part in labels.split(",")),
-        seed=seed,
-    )
-
-
-def _prepare(plan: Plan, checkpoint: Checkpoint, planes: Path | None) -> Dataset:
-    from dicom_node.configure import configure_pydicom
-    from model.evaluation.planes import shipped_planes
-    from model.manifest import read_planes
-    from service.evaluating import prepare_slices
-
-    configure_pydicom()
-    known = shipped_planes() if planes is None else read_planes(planes)
-    config = checkpoint.info.preprocess
-    with progress_bar() as bar:
-        task = bar.add_task("decoding", total=len(plan.rows))
-        return prepare_slices(
-            plan.rows,
-            config,
-            known,
-            Settings().worker,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
-
-
-def _embed(
-    checkpoint: Checkpoint, dataset: Dataset, embeddings: Path | None, device: given.Device
-) -> Vectors:
-    from model.evaluation.exported import exported_vectors
-    from service.evaluating import embed
+def _encode(checkpoint: Checkpoint, plan: Plan, embeddings: Path | None, device: Device) -> Encode:
+    """What gives the vectors: an export that has them all, or the encoder, ready to compute."""
+    from model.embedder import Embedder
+    from model.evaluation.exported import open_export
 
     if embeddings is not None:
-        return exported_vectors(embeddings, dataset)
-    with progress_bar() as bar:
-        task = bar.add_task("embedding", total=len(dataset))
-        return embed(
-            checkpoint,
-            dataset,
-            device.value,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        export = open_export(embeddings, checkpoint)
+        export.refuse_gaps([row.sop_instance_uid for row in plan.rows])
+        return lambda dataset: export.vectors(dataset.sop_instance_uids)
+    embedder = Embedder(checkpoint, device.value)
+
+    def embed(dataset: Dataset) -> Vectors:
+        from service import evaluating
+
+        with progress_bar() as bar:
+            task = bar.add_task("embedding", total=len(dataset))
+            return evaluating.embed(
+                embedder,
+                dataset,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+
+    return embed
+
+
+def _planes(path: Path | None) -> dict[str, str]:
+    from model.evaluation.planes import shipped_planes
+    from model.manifest import read_planes
+
+    return shipped_planes() if path is None else read_planes(path)
 
 
 def _write(
@@ -153,12 +136,16 @@ def _write(
             write_all(plots, reports, plan.splits, dataset, vectors, lambda: bar.advance(task))
 
 
-def _print(found: Evaluation, checkpoint: Checkpoint, *, as_json: bool) -> None:
+def _print(
+    found: Evaluation, checkpoint: Checkpoint, unreadable: Sequence[Path], *, as_json: bool
+) -> None:
     from model.evaluation.report import document
-    from service.cli.evaluation_tables import print_evaluation
+    from service.cli.evaluation_tables import print_evaluation, print_unreadable
 
     if as_json:
         identity = {"name": checkpoint.name, "sha256": checkpoint.digest}
-        print_json({"encoder": identity, **document(found)})
+        files = [str(path) for path in unreadable]
+        print_json({"encoder": identity, "unreadable": files, **document(found)})
     else:
         print_evaluation(found)
+        print_unreadable(unreadable)

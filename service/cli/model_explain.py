@@ -42,15 +42,15 @@ def explain(
     Example: precuneus model explain A.dcm B.dcm --out ~/why.png
     """
     from model.checkpoint import load
-    from model.evaluation.plots.folder import refuse_repository
+    from model.patient_pictures import refuse_repository, write_picture
     from service.encoder_files import encoder_path
 
     if out is not None:
         refuse_repository(out.parent)
     checkpoint = load(encoder_path(encoder))
-    found = _explain(((first, frame), (second, other_frame)), checkpoint)
-    if out is not None:
-        out.write_bytes(found.png)
+    found = _explain(((first, frame), (second, other_frame)), checkpoint, picture=out is not None)
+    if out is not None and found.png is not None:
+        write_picture(out, found.png)
         typer.secho(f"{out} shows slices of patients: treat it as patient data.", err=True)
     if json:
         print_json({name: value for name, value in asdict(found).items() if name != "png"})
@@ -59,7 +59,7 @@ def explain(
 
 
 def _explain(
-    frames: tuple[tuple[Path, int], tuple[Path, int]], checkpoint: Checkpoint
+    frames: tuple[tuple[Path, int], tuple[Path, int]], checkpoint: Checkpoint, *, picture: bool
 ) -> Explained:
     from dicom_node.configure import configure_pydicom
     from model.explanation.explainer import Explainer
@@ -69,7 +69,7 @@ def _explain(
     configure_pydicom()
     config = checkpoint.info.preprocess
     first, second = (read_shown(path, number, config) for path, number in frames)
-    return explain_with(Explainer(checkpoint), first, second)
+    return explain_with(Explainer(checkpoint), first, second, picture=picture)
 
 
 def _print(found: Explained) -> None:

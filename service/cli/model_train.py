@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from service.cli import train_options as given
+from service.cli.device import Device, DeviceOption
 from service.cli.output import JsonOption, print_json, progress_bar
 from service.settings import Settings
 
@@ -30,11 +31,13 @@ def train(
     train_folds: given.TrainFolds = None,
     validation_folds: given.ValidationFolds = None,
     planes: given.Planes = None,
-    device: given.DeviceOption = given.Device.AUTO,
+    device: DeviceOption = Device.AUTO,
     threads: given.Threads = None,
     compile_steps: given.Compile = False,
     resume: given.Resume = True,
     start: given.From = None,
+    from_saw_none: given.FromSawNone = False,
+    forget: given.ForgetPatients = False,
     epochs: given.Epochs = None,
     seed: given.Seed = None,
     tensorboard: given.TensorBoard = True,
@@ -45,28 +48,30 @@ def train(
 
     All slices of a patient teach, or all validate. Standard error tells how long it takes.
     """
-    if (manifest is None) != from_gallery:
-        raise typer.BadParameter("name a MANIFEST, or say --from-gallery")
     from service import training_plan as planned
 
     settings = Settings()
-    slices = _slices(settings, manifest, label_source or [], study_labels)
+    if (manifest is None) != from_gallery:
+        raise typer.BadParameter("name a MANIFEST, or say --from-gallery")
+    slices = _slices(settings, manifest, label_source or [], study_labels, out)
     split = planned.split_by_fold(slices.rows, train_folds, validation_folds)
-    beginning = planned.load_start(start)
-    chosen = planned.configure(config, beginning, epochs, seed, slices.statement)
-    options = planned.run_options(device.value, threads, compile_steps, tensorboard)
-    plan = planned.TrainingPlan(chosen, options, out, resume, planes, beginning)
+    base = planned.load_start(start)
+    told, kind, release = slices.statement, slices.named_by, install is not None
+    chosen = planned.configure(config, base, epochs, seed, told, release=release)
+    options = planned.run_options(device, threads, compile_steps, tensorboard, from_saw_none)
+    plan = planned.TrainingPlan(chosen, options, out, resume, planes, base, kind, forget)
     _run(settings, slices, split, plan, install, json)
 
 
 def _slices(
-    settings: Settings, manifest: Path | None, sources: list[str], study_labels: bool
+    settings: Settings, manifest: Path | None, sources: list[str], study_labels: bool, out: Path
 ) -> "LabelledSlices":
     from service import training_plan as planned
+    from service.training_freeze import Asked
 
     if manifest is not None:
         return planned.listed_slices(manifest)
-    return planned.own_slices(settings, sources, study_labels)
+    return planned.own_slices(settings, Asked(tuple(sources), study_labels), out)
 
 
 def _run(
@@ -82,13 +87,20 @@ def _run(
     from model.training.distributed import join_world
     from service.cli.train_watcher import TrainWatcher
     from service.training import load_sets, train_encoder
+    from service.training_checks import check_plan
+    from service.training_freeze import freeze
 
     configure_pydicom()
     with join_world(plan.options.device) as world, _progress(world.is_main) as progress:
         watcher = TrainWatcher(progress, plan.config.schedule.epochs)
         for note in slices.notes:
             watcher.say(note)
+        check_plan(split, plan, world)
+        if slices.gallery is not None and world.is_main:
+            freeze(plan.out_dir, slices.gallery)
         sets = load_sets(split, plan, settings.worker, watcher)
+        for path in sets.unreadable:
+            watcher.say(f"left out, for it gives no slice: {path}")
         result = train_encoder(plan, sets, watcher, world)
         if install is not None and world.is_main:
             result = _installed(install.value, sets, result)

@@ -7,14 +7,6 @@ from typing import Annotated
 import typer
 
 
-class Device(StrEnum):
-    """Where to train."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
 class Shipped(StrEnum):
     """The encoders that ship with the program."""
 
@@ -58,7 +50,6 @@ Planes = Annotated[
     Path | None,
     typer.Option(help="CSV of group,plane, where planes are known.", exists=True, dir_okay=False),
 ]
-DeviceOption = Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; unset: all cores.")]
 Compile = Annotated[
     bool, typer.Option("--compile/--no-compile", help="Fuse the steps with torch.compile.")
@@ -70,6 +61,19 @@ Resume = Annotated[
 From = Annotated[
     Path | None,
     typer.Option("--from", help="Checkpoint to start from.", exists=True, dir_okay=False),
+]
+FromSawNone = Annotated[
+    bool,
+    typer.Option(
+        "--from-saw-none",
+        help="Your word that the checkpoint of --from has seen no patient of the validation.",
+    ),
+]
+ForgetPatients = Annotated[
+    bool,
+    typer.Option(
+        "--forget-patients", help="Keep the list of patients, hashed, out of the checkpoint."
+    ),
 ]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the configuration's.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the configuration's.")]

@@ -29,7 +29,7 @@ def unit(values: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(values / np.linalg.norm(values, axis=-1, keepdims=True), np.float32)
 
 
-def tiny_checkpoint(folder: Path) -> Path:
+def tiny_checkpoint(folder: Path, *, mirrored: bool = False) -> Path:
     """A checkpoint of an untrained MSNet of 29 coordinates on pictures of 32 x 32."""
     import torch
 
@@ -37,7 +37,7 @@ def tiny_checkpoint(folder: Path) -> Path:
     from model.msnet import MSNet, MSNetConfig
     from model.preprocess import PreprocessConfig
 
-    config = MSNetConfig(widths=(4, 8, 16), depths=(1, 1, 1))
+    config = MSNetConfig(widths=(4, 8, 16), depths=(1, 1, 1), mirrored=mirrored)
     torch.manual_seed(1)
     weights = {
         name: tensor.numpy()

@@ -5,11 +5,13 @@ pyplot is not used: it would choose a backend for the whole process.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import EvaluationError
+from model.patient_pictures import write_picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,16 +23,25 @@ _DOTS_PER_INCH = 120
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches. Raises EvaluationError where matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        raise EvaluationError("plots need matplotlib: pip install 'precuneus[evaluate]'") from error
+    need_matplotlib()
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def need_matplotlib() -> None:
+    """Raise EvaluationError where matplotlib is not installed."""
+    try:
+        import matplotlib.figure  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise EvaluationError("plots need matplotlib: pip install 'precuneus[evaluate]'") from error
+
+
 def write(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG; returns its path."""
-    figure.savefig(path, dpi=_DOTS_PER_INCH, format="png")
+    """Write a figure as PNG that only its owner may read; returns its path."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=_DOTS_PER_INCH, format="png")
+    write_picture(path, drawn.getvalue())
     return path
 
 

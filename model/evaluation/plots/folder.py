@@ -1,10 +1,12 @@
 """All plots of one report, in a folder of the user's."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model.dataset import Dataset
 from model.errors import EvaluationError
+from model.evaluation.plots.canvas import need_matplotlib
 from model.evaluation.plots.confusion import draw_confusion
 from model.evaluation.plots.curves import draw_curves
 from model.evaluation.plots.scatter import draw_map
@@ -12,15 +14,22 @@ from model.evaluation.plots.sheets import draw_sheet
 from model.evaluation.protocols import Split
 from model.evaluation.ranking import Vectors
 from model.evaluation.report import Report
+from model.patient_pictures import refuse_repository
 
 
-def refuse_repository(folder: Path) -> None:
-    """Raise EvaluationError if the folder lies in a git work tree: patients' slices do not."""
-    if any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents)):
-        raise EvaluationError(
-            "the plots show slices of patients, so they are not written into a repository: "
-            "choose a folder outside"
-        )
+def open_folder(folder: Path) -> None:
+    """Make the folder that plots go to, for its owner alone; an existing one stays as it is.
+
+    Raises EvaluationError in a git work tree, without matplotlib, or where nothing can be written.
+    """
+    refuse_repository(folder)
+    need_matplotlib()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise EvaluationError(f"no folder for plots can be made at {folder}: {error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise EvaluationError(f"plots cannot be written into {folder}: it is not yours to write")
 
 
 def write_all(
@@ -46,7 +55,7 @@ def write_all(
 def write_plots(folder: Path, report: Report) -> tuple[Path, ...]:
     """Curves and confusion matrix of a report.
 
-    Raises EvaluationError in a git work tree, or without matplotlib; OSError as the disk pleases.
+    Raises EvaluationError as `open_folder` does, OSError as the disk pleases.
     """
     stem = _stem(folder, report)
     return (
@@ -79,6 +88,5 @@ def write_pictures(
 
 
 def _stem(folder: Path, report: Report) -> str:
-    refuse_repository(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    open_folder(folder)
     return f"{report.protocol}-{report.scope}".replace(" ", "-")

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine
 
 from model.checkpoint import load
 from model.explanation.explainer import Explainer
 from model.placement import Placement
-from service.encoders import ActiveEncoder
 from service.errors import Unavailable
 from service.explained import Explained
-from service.explaining import ExplainPool, usual_coordinates
+from service.explaining import ExplainPool
 from service.explaining_process import explain_with
 from service.showing import ShownSlice
-from tests.support.encoders import DIMENSION, unit
-from tests.support.galleries import MadeInstance, fill
+from tests.support.encoders import unit
 from tests.support.waiting import eventually
 
 
@@ -33,6 +30,7 @@ def pool() -> Iterator[ExplainPool]:
 def shown(seed: int, side: int = 32) -> ShownSlice:
     prepared = np.random.default_rng(seed).random((side, side)).astype(np.float32)
     return ShownSlice(
+        shape=(side, side),
         grey=(prepared * 255).astype(np.uint8),
         prepared=prepared,
         placement=Placement(((1, 0), (0, 1)), (0, 0)),
@@ -48,18 +46,21 @@ def test_the_process_answers_as_the_explainer_does(
     assert found.encoder == checkpoint_file.stem
     assert found.similarity == pytest.approx(here.similarity, abs=1e-5)
     np.testing.assert_allclose(found.first.heat, here.first.heat, atol=2e-3)
+    assert found.png is not None
+    assert found.png.startswith(b"\x89PNG")
 
 
 def test_a_background_reaches_the_process(pool: ExplainPool, checkpoint_file: Path) -> None:
     usual = unit(np.random.default_rng(1).normal(size=29))
-    without = pool.explain(checkpoint_file, shown(1), shown(2))
-    against = pool.explain(checkpoint_file, shown(1), shown(2), usual)
+    without = pool.explain(checkpoint_file, shown(1), shown(2), picture=False)
+    against = pool.explain(checkpoint_file, shown(1), shown(2), usual, picture=False)
+    assert without.png is against.png is None
     assert against.similarity == pytest.approx(without.similarity, abs=1e-6)
     assert against.first.heat != without.first.heat
 
 
 def test_whoever_finds_all_places_taken_is_told_to_come_again(checkpoint_file: Path) -> None:
-    pool = ExplainPool(waiting=1)
+    pool = ExplainPool(places=1)
 
     def ask(seed: int) -> str:
         try:
@@ -77,11 +78,18 @@ def test_whoever_finds_all_places_taken_is_told_to_come_again(checkpoint_file: P
     ]
 
 
-def test_what_takes_too_long_is_given_up(checkpoint_file: Path) -> None:
+def process_number() -> int:
+    """The number that the next process would have: they are counted as they are made."""
+    return int(multiprocessing.get_context("spawn").Process().name.rpartition("-")[2])
+
+
+def test_what_takes_too_long_is_given_up_and_not_tried_again(checkpoint_file: Path) -> None:
     others = set(multiprocessing.active_children())
     pool = ExplainPool(timeout_s=0.01)
+    before = process_number()
     with pytest.raises(Unavailable, match="did not come to an end"):
         pool.explain(checkpoint_file, shown(1), shown(2))
+    assert process_number() - before - 1 == 1
     assert set(multiprocessing.active_children()) <= others
     pool.close()
 
@@ -108,23 +116,6 @@ def test_the_idle_process_ends_and_comes_back(checkpoint_file: Path) -> None:
     again = pool.explain(checkpoint_file, shown(1), shown(2))
     assert again.similarity == pytest.approx(first.similarity, abs=1e-6)
     pool.close()
-
-
-def test_usual_coordinates_are_the_mean_of_a_modality(
-    engine: Engine, encoder: ActiveEncoder
-) -> None:
-    coordinates = unit(np.random.default_rng(3).normal(size=(50, 1, DIMENSION)))
-    made = [
-        MadeInstance(f"1.2.{n}", patient=n, modality="MR" if n < 40 else "CT", coordinates=c)
-        for n, c in enumerate(coordinates)
-    ]
-    fill(engine, made, encoder)
-    with engine.connect() as connection:
-        usual = usual_coordinates(connection, encoder.encoder_id, "MR")
-        assert usual is not None
-        np.testing.assert_allclose(usual, coordinates[:40, 0].mean(axis=0), atol=1e-6)
-        assert usual_coordinates(connection, encoder.encoder_id, "CT") is None
-        assert usual_coordinates(connection, encoder.encoder_id, "PT") is None
 
 
 def test_the_small_encoder_has_the_coordinates_assumed_here(checkpoint_file: Path) -> None:

@@ -12,6 +12,8 @@ from service.export import export_gallery
 from tests.support.encoders import DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance, fill
 
+COLUMNS = ("sop_instance_uid", "frame", "label", "patient_key", "embedding")
+
 
 def some(count: int, start: int = 0) -> list[MadeInstance]:
     """Instances of two frames; the second has labels."""
@@ -36,7 +38,11 @@ def test_the_archive_says_what_each_embedding_is_of(
     assert export_gallery(engine, file) == 10
     with np.load(file, allow_pickle=False) as archive:
         found = {name: archive[name] for name in archive.files}
-    assert set(found) == {"sop_instance_uid", "frame", "label", "patient_key", "embedding"}
+    assert set(found) == {*COLUMNS, "encoder_name", "encoder_sha256"}
+    assert (str(found["encoder_name"]), str(found["encoder_sha256"])) == (
+        encoder.name,
+        encoder.digest,
+    )
     assert found["sop_instance_uid"].tolist() == [m.sop_instance_uid for m in made for _ in (1, 2)]
     assert found["frame"].tolist() == [1, 2] * 5
     assert found["frame"].dtype == np.int32
@@ -76,7 +82,7 @@ def test_blocks_are_put_together_whatever_arrives_meanwhile(
     assert export_gallery(engine, file, arrive) == 2 * count
     assert told == [(export._BLOCK, 2 * count), (2 * count, 2 * count)]
     with np.load(file, allow_pickle=False) as archive:
-        assert {len(archive[name]) for name in archive.files} == {2 * count}
+        assert {len(archive[name]) for name in COLUMNS} == {2 * count}
         uids, embedding = archive["sop_instance_uid"].tolist(), archive["embedding"]
     assert uids == [m.sop_instance_uid for m in made for _ in (1, 2)]
     last = made[-1].coordinates
@@ -102,7 +108,7 @@ def test_slices_that_arrive_between_two_columns_are_left_out(
     assert len(arrived) == 3
     assert count == 6
     with np.load(tmp_path / "gallery.npz", allow_pickle=False) as archive:
-        assert {len(archive[name]) for name in archive.files} == {6}
+        assert {len(archive[name]) for name in COLUMNS} == {6}
 
 
 def _later(start: int) -> MadeInstance:

@@ -8,11 +8,10 @@ import pytest
 
 from model import checkpoint
 from model.dataset import Dataset
-from model.training.config import RunOptions
-from model.training.train import train
 from service.installing import install_encoder, measure, shipped_folder
 from service.training import TrainingSets
 from tests.unit.model.made import dataset, network, saved
+from tests.unit.model.training.runs import train
 from tests.unit.model.training.settings import QUICK
 
 
@@ -36,9 +35,7 @@ def sets() -> TrainingSets:
 def trained(sets: TrainingSets, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = replace(QUICK, schedule=replace(QUICK.schedule, epochs=2))
     folder = tmp_path_factory.mktemp("trained")
-    return train(
-        config, sets.training, sets.validation, folder, lambda _: None, RunOptions(threads=1)
-    )
+    return train(config, sets.training, sets.validation, folder, lambda _: None)
 
 
 def test_it_replaces_the_one_before_and_says_how_good_it_is(

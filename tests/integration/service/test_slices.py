@@ -29,7 +29,8 @@ def test_slices_come_in_order_as_modality_values(paths: list[Path]) -> None:
     with slice_decoder(SETTINGS, paths) as decode:
         found = [decode(path) for path in paths]
 
-    assert [float(decoded.pixels[0, 0]) for decoded in found] == [n - 1024 for n in range(COUNT)]
+    values = [float(decoded.pixels[0, 0]) for decoded in found if decoded is not None]
+    assert values == [n - 1024 for n in range(COUNT)]
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 5])
@@ -39,15 +40,19 @@ def test_reading_may_end_while_answers_are_on_their_way(paths: list[Path], wante
             decode(path)
 
 
-def test_a_file_that_is_no_image_is_named(paths: list[Path], tmp_path: Path) -> None:
-    broken = tmp_path / "notes.txt"
-    broken.write_text("no DICOM file")
+def test_a_few_files_that_are_no_images_are_named_and_more_are_too_many(
+    paths: list[Path], tmp_path: Path
+) -> None:
+    broken = [tmp_path / f"notes-{number}.txt" for number in range(6)]
+    for path in broken:
+        path.write_text("no DICOM file")
 
-    with (
-        slice_decoder(SETTINGS, [broken, *paths]) as decode,
-        pytest.raises(InvalidParameter, match=r"notes\.txt"),
-    ):
-        decode(broken)
+    with slice_decoder(SETTINGS, [*broken[:5], paths[0], broken[5]]) as decode:
+        assert [decode(path) for path in broken[:5]] == [None] * 5
+        assert decode(paths[0]) is not None
+        assert decode.unreadable == broken[:5]
+        with pytest.raises(InvalidParameter, match=r"notes-0\.txt.*notes-5\.txt"):
+            decode(broken[5])
 
 
 def test_another_order_than_the_one_told_is_a_mistake(paths: list[Path]) -> None:

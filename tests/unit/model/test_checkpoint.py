@@ -120,12 +120,13 @@ def test_a_field_that_nobody_knows_comes_from_a_newer_version(
 def test_a_file_without_the_newer_fields_has_their_defaults(tmp_path: Path) -> None:
     def age(facts: dict[str, Any]) -> None:
         del facts["trained_on"]
+        del facts["group_kind"]
         facts["network"] = {name: facts["network"][name] for name in ("widths", "depths")}
         del facts["preprocess"]["low_percentile"]
 
     loaded = checkpoint.load(edited(saved(tmp_path, network()), age)).info
 
-    assert loaded.trained_on == ()
+    assert (loaded.trained_on, loaded.group_kind) == ((), "patient_id")
     assert loaded.network == MSNetConfig(widths=TINY.widths, depths=TINY.depths)
     assert loaded.preprocess == info().preprocess
 
@@ -134,12 +135,21 @@ def test_the_groups_of_training_are_kept_hashed(tmp_path: Path) -> None:
     seen = tuple(checkpoint.hash_group(name) for name in ("P-1", "P-2"))
     weights = {"embedding.bias": np.zeros(3, np.float32)}
 
-    path = checkpoint.save(tmp_path, weights, replace(info(), trained_on=seen))
+    facts = replace(info(), trained_on=seen, group_kind="patient_key")
+    path = checkpoint.save(tmp_path, weights, facts)
+    loaded = checkpoint.load(path).info
 
-    assert checkpoint.load(path).info.trained_on == seen
+    assert (loaded.trained_on, loaded.group_kind) == (seen, "patient_key")
     assert all(re.fullmatch("[0-9a-f]{16}", name) for name in seen)
     assert len(set(seen)) == 2
     assert b"P-1" not in path.read_bytes()
+
+
+def test_groups_named_in_a_way_that_nobody_knows_come_from_a_newer_version(tmp_path: Path) -> None:
+    path = edited(saved(tmp_path, network()), lambda f: f.update(group_kind="face"))
+
+    with pytest.raises(CheckpointError, match="newer version: unknown group_kind"):
+        checkpoint.load(path)
 
 
 def test_half_precision_halves_the_file_and_comes_back_as_float32(tmp_path: Path) -> None:

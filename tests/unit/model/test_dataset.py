@@ -27,6 +27,8 @@ def made(**changes: Any) -> Dataset:
         "group_names": ("P1", "P2"),
         "group_kinds": np.array(["patient", "patient", "series_guess", "series_guess"]),
         "sop_instance_uids": ("1.1", "1.2", "1.3", "1.4"),
+        "lesions_known": np.array([True, True, True, False]),
+        "named_by": "patient_key",
     }
     return Dataset(**{**parts, **changes})
 
@@ -41,12 +43,13 @@ def test_a_part_keeps_what_is_known_of_its_slices(chosen: Any) -> None:
     part = whole.subset(chosen)
 
     assert len(part) == 2
-    for name in ("images", "labels", "groups", "folds", "modalities", "planes", "group_kinds"):
+    per_slice = ("images", "labels", "groups", "folds", "modalities", "planes", "group_kinds")
+    for name in (*per_slice, "lesions_known"):
         np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[places])
     np.testing.assert_array_equal(part.lesions, whole.lesions[places])
     assert part.sop_instance_uids == tuple(whole.sop_instance_uids[place] for place in places)
     assert (part.label_names, part.group_names) == (whole.label_names, whole.group_names)
-    assert part.preprocess == CONFIG
+    assert (part.preprocess, part.named_by) == (CONFIG, "patient_key")
 
 
 def test_slices_come_in_the_order_that_is_asked_for() -> None:
@@ -80,6 +83,12 @@ def test_what_is_not_told_is_unknown() -> None:
     assert bare.group_names == ("0", "1")
     assert set(bare.group_kinds) == {"patient"}
     assert bare.sop_instance_uids == ("",) * 4
+    assert not bare.lesions_known.any()
+    assert bare.named_by == "patient_id"
+
+
+def test_where_lesions_are_told_a_slice_without_one_shows_none() -> None:
+    assert made(lesions_known=np.zeros(0, bool)).lesions_known.all()
 
 
 @pytest.mark.parametrize(
@@ -90,6 +99,7 @@ def test_what_is_not_told_is_unknown() -> None:
         ({"groups": np.zeros((4, 1), np.int64)}, "need 4 groups"),
         ({"folds": np.zeros(3, np.int64)}, "need 4 folds"),
         ({"lesions": np.zeros((4, 2), np.float32)}, "need 4 lesions"),
+        ({"lesions_known": np.ones(3, bool)}, "need 4 lesions_known"),
         ({"sop_instance_uids": ("1.1",)}, "need 4 lesions and SOP Instance UIDs"),
         ({"labels": np.array([0, 1, 2, 0])}, "a label has no name"),
         ({"labels": np.array([0, 1, -1, 0])}, "a label has no name"),

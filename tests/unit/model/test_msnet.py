@@ -147,3 +147,27 @@ def test_a_config_knows_its_dimensions() -> None:
     config = MSNetConfig(widths=(8, 16, 32))
 
     assert (config.feature_dim, config.coordinate_dim) == (56, 57)
+
+
+def test_dropped_paths_pass_the_input_on_and_keep_the_mean() -> None:
+    module = BaseModule(8, 8, drop_path=0.25)
+    seen = torch.ones(4000, 8, 1, 1)
+    torch.manual_seed(1)
+
+    dropped = module._dropped(seen)
+
+    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.05)
+    assert (dropped[:, :1] == dropped).all()
+
+
+def test_paths_are_dropped_in_training_alone_and_more_of_them_further_in() -> None:
+    dropping = MSNet(replace(TINY, drop_path=0.3))
+    shares = [m.drop_path for m in dropping.modules() if isinstance(m, BaseModule)]
+    x = images(32)
+
+    assert shares[0] == 0
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(0.3)
+    assert not torch.equal(dropping(x), dropping(x))
+    assert torch.equal(dropping.eval()(x), dropping(x))

@@ -12,7 +12,7 @@ from model.preprocess import PreprocessConfig, prepare, prepare_placed
 from service.decoding import Refusal, Task, prepare_frames
 from service.errors import InvalidParameter
 from service.settings import WorkerSettings
-from service.slices import decode_slice, read_slice, slice_decoder
+from service.slices import SliceReader, decode_slice, read_slice, slice_decoder
 from tests.support.heads import ct_head, mr_head
 from tests.support.objects import ct_dataset, write_file
 
@@ -100,11 +100,41 @@ def test_files_are_decoded_in_order_and_a_bad_one_is_named(tmp_path: Path) -> No
     bad.write_bytes(b"no DICOM")
 
     with slice_decoder(WorkerSettings(decode_processes=1), [good, good, bad]) as decode:
-        np.testing.assert_array_equal(decode(good).pixels, mr_head())
+        decoded = decode(good)
+        assert decoded is not None
+        np.testing.assert_array_equal(decoded.pixels, mr_head())
         with pytest.raises(ValueError, match="is next"):
             decode(bad)
-        with pytest.raises(InvalidParameter, match=r"bad\.dcm"):
-            decode(bad)
+        assert decode(bad) is None
+        assert decode.unreadable == [bad]
+
+
+def test_an_object_of_several_frames_is_refused_by_name(tmp_path: Path) -> None:
+    """Which of them has the label? The first is a guess, and a silent one."""
+    frames = np.stack([mr_head(), mr_head()]).astype(np.int16)
+    shape = {"NumberOfFrames": 2, "Rows": frames.shape[1], "Columns": frames.shape[2]}
+    dataset = ct_dataset(pixels=frames[0], PixelData=frames.tobytes(), **shape)
+    path = write_file(tmp_path / "many.dcm", dataset)
+
+    with pytest.raises(InvalidParameter, match=r"many\.dcm has 2 frames.* one frame each"):
+        read_slice(path)
+    with (
+        slice_decoder(WorkerSettings(decode_processes=1), [path]) as decode,
+        pytest.raises(InvalidParameter, match=r"many\.dcm has 2 frames"),
+    ):
+        decode(path)
+
+
+@pytest.mark.parametrize(("files", "most"), [(3, 5), (500, 5), (700, 7), (3104, 31)])
+def test_a_handful_or_one_in_a_hundred_may_be_unreadable(files: int, most: int) -> None:
+    paths = [Path(f"{n}.dcm") for n in range(files)]
+    reader = SliceReader(paths, iter([Refusal("failed", "no DICOM")] * files))
+
+    for path in paths[:most]:
+        assert reader(path) is None
+    if files > most:
+        with pytest.raises(InvalidParameter, match=rf"more than {most} of {files} .*0\.dcm.*no DI"):
+            reader(paths[most])
 
 
 def test_every_lesion_of_a_real_slice_lies_in_its_picture(shared_data: Path) -> None:

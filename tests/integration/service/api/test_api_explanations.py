@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -28,13 +27,17 @@ from tests.integration.service.api.conftest import (
     resources_of,
 )
 from tests.support.databases import fresh_database
+from tests.support.encoders import tiny_checkpoint
 from tests.support.objects import ct_dataset, write_file
 from tests.support.serving import problem_of, serving
 
 
 @dataclass(frozen=True, repr=False)
 class Embedded:
-    """A gallery of two CT slices of different shapes; `lost` has lost its file."""
+    """A gallery of CT slices of different shapes; `lost` has lost its file.
+
+    Its encoder sees slices as they are, or with their mirror images too, as those that ship do.
+    """
 
     client: httpx.Client
     first: str
@@ -42,25 +45,34 @@ class Embedded:
     lost: str
 
 
-def head(shape: tuple[int, int], spot: tuple[int, int]) -> np.ndarray:
-    """A head of brain tissue with something bright in it, as stored values."""
+def head(shape: tuple[int, int], spot: tuple[int, int], slant: int) -> np.ndarray:
+    """A head of brain tissue with something bright in it, as stored values.
+
+    It is striped, falling or rising by its `slant`: its mirror image is another picture.
+    """
     rows, columns = np.indices(shape)
     middle = np.array(shape) / 2
     inside = ((rows - middle[0]) / middle[0]) ** 2 + ((columns - middle[1]) / middle[1]) ** 2 < 0.8
     pixels = np.where(inside, 1024 + 35, 24) + np.random.default_rng(1).integers(0, 8, shape)
+    pixels[inside & ((rows + slant * columns) % 8 < 4)] += 30
     pixels[spot[0] : spot[0] + 8, spot[1] : spot[1] + 8] = 1024 + 75
     return pixels.astype(np.int16)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=[False, True], ids=["as they are", "mirrored"])
 def gallery(
+    request: pytest.FixtureRequest,
     cluster_url: str,
     tmp_path_factory: pytest.TempPathFactory,
     decode_pool: DecodePool,
-    checkpoint_file: Path,
 ) -> Iterator[Embedded]:
     folder = tmp_path_factory.mktemp("explained")
-    pictures = [head((64, 64), (20, 36)), head((80, 48), (30, 14)), head((64, 64), (40, 20))]
+    checkpoint_file = tiny_checkpoint(folder, mirrored=request.param)
+    pictures = [
+        head((64, 64), (20, 36), slant=1),
+        head((80, 48), (30, 14), slant=-1),
+        head((64, 64), (40, 20), slant=1),
+    ]
     datasets = [ct_dataset(pixels=p, patient_id=f"ZQ-{n}") for n, p in enumerate(pictures)]
     uids = [str(dataset.SOPInstanceUID) for dataset in datasets]
     with fresh_database(cluster_url) as url:
@@ -139,8 +151,8 @@ def test_the_similarity_is_that_of_the_search(gallery: Embedded) -> None:
     distances = {n["sop_instance_uid"]: n["distance"] for n in found["neighbours"]}
     body = gallery.client.get(path(gallery.first, gallery.second), params={"format": "json"}).json()
     assert body["encoder"] == found["encoder"]
-    distance = np.sqrt(max(0.0, 2 - 2 * body["similarity"]))
-    assert distance == pytest.approx(distances[gallery.second], abs=5e-3)
+    expected = 1 - distances[gallery.second] ** 2 / 2
+    assert body["similarity"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_png_wins_where_both_are_welcome(gallery: Embedded) -> None:

@@ -112,14 +112,17 @@ def test_embeddings_of_an_export_give_the_same_figures(
 
     checkpoint, rows = load(encoder(6)), read_manifest(listed)
     config = checkpoint.info.preprocess
-    dataset = prepare_slices(rows, config, {}, WorkerSettings(), lambda _done, _all: None)
-    found = embed(checkpoint, dataset, "cpu", lambda _done, _all: None)
-    np.savez(
-        shell.folder / "gallery.npz",
-        sop_instance_uid=np.array(dataset.sop_instance_uids[::-1]),
-        frame=np.ones(len(dataset), np.int32),
-        embedding=(found @ Embedder(checkpoint).basis.T)[::-1],
-    )
+    dataset = prepare_slices(rows, config, {}, WorkerSettings(), lambda _done, _all: None).dataset
+    embedder = Embedder(checkpoint)
+    found = embed(embedder, dataset, lambda _done, _all: None)
+    arrays = {
+        "sop_instance_uid": np.array(dataset.sop_instance_uids[::-1]),
+        "frame": np.ones(len(dataset), np.int32),
+        "embedding": (found @ embedder.basis.T)[::-1],
+    }
+    encoder_facts = {"encoder_name": checkpoint.name, "encoder_sha256": checkpoint.digest}
+    np.savez(shell.folder / "gallery.npz", **arrays, **encoder_facts)
+    np.savez(shell.folder / "old.npz", **arrays)
     command = ("model", "evaluate", listed, "--encoder", encoder(6), "--no-controls", "--json")
 
     direct = shell.run(*command, "--bootstrap", 0).json()["reports"]
@@ -128,6 +131,8 @@ def test_embeddings_of_an_export_give_the_same_figures(
     for one, other in zip(direct, exported["reports"], strict=True):
         values = [r["summary"]["macro"]["average_precision"]["value"] for r in (one, other)]
         assert values[0] == pytest.approx(values[1], abs=1e-6)
+    old = shell.run(*command, "--embeddings", "old.npz")
+    assert (old.code, "export the gallery again" in old.errors) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +142,10 @@ def test_embeddings_of_an_export_give_the_same_figures(
         (12, (), 1, "trained on every fold"),
         (0, (), 1, "--trained-on-folds"),
         (6, ("--labels", "glioma,nothing"), 1, "no slice has the label nothing"),
-        (6, ("--query-folds", "two"), 2, "no list of folds"),
+        (6, ("--query-folds", "two"), 2, "folds are numbers"),
+        (6, ("--query-folds", "none"), 1, "without a fold of queries"),
+        (6, ("--csv", "missing/queries.csv"), 1, "missing/queries.csv"),
+        (6, ("--device", "cuda"), 1, "no CUDA device"),
         (6, ("--protocol", "best"), 2, "best"),
         (6, ("--encoder", "missing.safetensors"), 1, "missing.safetensors"),
         (6, ("--plots", Path(__file__).parent / "plots"), 1, "not written into a repository"),
@@ -152,29 +160,69 @@ def test_what_is_refused_before_anything_is_decoded(
     code: int,
     words: str,
 ) -> None:
-    ended = shell.run("model", "evaluate", listed, "--encoder", encoder(patients), *options)
+    """The list's files are not there: what is refused only later would name them."""
+    alone = shell.folder / "slices.csv"
+    alone.write_text(listed.read_text())
+    ended = shell.run("model", "evaluate", alone, "--encoder", encoder(patients), *options)
 
     assert ended.code == code
     assert words in ended.errors
     assert "SECRET" not in ended.errors
 
 
-def test_a_file_that_is_no_image_is_named(
-    shell: Shell, listed: Path, encoder: Callable[[int], Path]
-) -> None:
-    (shell.folder / "broken.dcm").write_text("no DICOM file")
+def spoilt(shell: Shell, listed: Path, files: int) -> Path:
+    """The list with its first so many files broken."""
     with listed.open(newline="") as file:
         rows = [row | {"file": listed.parent / row["file"]} for row in csv.DictReader(file)]
-    rows[0]["file"] = "broken.dcm"
-    with (shell.folder / "slices.csv").open("w", newline="") as file:
+    for number in range(files):
+        rows[number]["file"] = f"broken-{number}.dcm"
+        (shell.folder / f"broken-{number}.dcm").write_text("no DICOM file")
+    path = shell.folder / "slices.csv"
+    with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
         writer.writerows(rows)
+    return path
 
-    ended = shell.run("model", "evaluate", "slices.csv", "--encoder", encoder(6))
 
-    assert ended.code != 0
-    assert "broken.dcm" in ended.errors
+def test_a_few_files_that_are_no_images_are_left_out_and_named(
+    shell: Shell, listed: Path, encoder: Callable[[int], Path]
+) -> None:
+    command = ("--encoder", encoder(6), "--protocol", "folds", "--bootstrap", 0, "--no-controls")
+    shown = shell.run("model", "evaluate", spoilt(shell, listed, 1), *command)
+    ended = shell.run("model", "evaluate", shell.folder / "slices.csv", *command, "--json")
+
+    assert (shown.code, ended.code) == (0, 0), shown.errors + ended.errors
+    assert "1 listed files give no slice" in shown.output
+    assert "broken-0.dcm" in shown.output
+    found = ended.json()
+    assert [Path(path).name for path in found["unreadable"]] == ["broken-0.dcm"]
+    everyone = found["reports"][0]
+    assert (everyone["queries"], everyone["gallery"]) == (12, 11)
+
+
+def test_many_files_that_are_no_images_end_it(
+    shell: Shell, listed: Path, encoder: Callable[[int], Path]
+) -> None:
+    ended = shell.run("model", "evaluate", spoilt(shell, listed, 6), "--encoder", encoder(6))
+
+    assert ended.code == 2
+    assert "broken-0.dcm" in ended.errors
+    assert "broken-5.dcm" in ended.errors
+
+
+def test_figures_are_told_even_if_the_plots_fail(
+    shell: Shell, listed: Path, encoder: Callable[[int], Path]
+) -> None:
+    """A folder lies where the first plot should go."""
+    (shell.folder / "plots" / "folds-all-labels-curves.png" / "taken").mkdir(parents=True)
+    options = ("--protocol", "folds", "--bootstrap", 0, "--no-controls", "--json")
+    ended = shell.run(
+        "model", "evaluate", listed, "--encoder", encoder(6), *options, "--plots", "plots"
+    )
+
+    assert ended.code == 1
+    assert ended.json()["reports"][0]["protocol"] == "folds"
 
 
 def test_help_says_which_folds_and_which_pictures(shell: Shell) -> None:

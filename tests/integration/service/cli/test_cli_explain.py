@@ -42,6 +42,7 @@ def test_a_pair_is_drawn_and_told(alone: Shell, checkpoint_file: Path) -> None:
     assert "hottest at x" in ended.output
     with Image.open(alone.folder / "why.png") as image:
         assert image.size == (512 + 8 + 512, 512)
+    assert (alone.folder / "why.png").stat().st_mode & 0o777 == 0o600
 
 
 def test_json_holds_heat_and_no_picture(alone: Shell, checkpoint_file: Path) -> None:
@@ -61,7 +62,7 @@ def test_pictures_do_not_go_into_a_repository(alone: Shell, checkpoint_file: Pat
     options = ("--encoder", checkpoint_file, "--out", "why.png")
     ended = alone.run("model", "explain", first, second, *options)
     assert ended.code == 1
-    assert "repository" in ended.errors
+    assert "pictures that show slices of patients are not written into a repository" in ended.errors
     assert not (alone.folder / "why.png").exists()
 
 

@@ -98,8 +98,10 @@ def test_a_list_makes_an_encoder_and_goes_on_from_it(
     assert len((run / "metrics.csv").read_text().splitlines()) == 3
     assert (run / EVENT_FILE).exists()
 
-    again = train(quiet, manifest, *folds, "--out", "run")
-    assert (again.code, again.output.strip()) == (0, found["checkpoint"])
+    again = train(quiet, manifest, *folds, "--out", "run", "--json")
+    assert (again.code, again.json() | {"seconds": 0}) == (0, found | {"seconds": 0})
+    forgetful = train(quiet, manifest, *folds, "--out", "run", "--forget-patients", "--json")
+    assert load(quiet.folder / forgetful.json()["checkpoint"]).info.trained_on == ()
     anew = train(quiet, manifest, *folds, "--out", "run", "--no-resume")
     assert (anew.code, "holds a run already" in anew.errors) == (2, True)
     other = train(quiet, manifest, *folds, "--out", "run", "--seed", 7)
@@ -133,26 +135,57 @@ def test_the_gallery_s_own_labels_teach(shell: Shell, drawn: tuple[Path, Rows]) 
     assert found["training_slices"] == PATIENTS * SLICES
     assert set(found["labels"]) == {row["label"] for row in rows}
     info = load(shell.folder / found["checkpoint"]).info
-    assert len(info.trained_on) == PATIENTS
+    assert (len(info.trained_on), info.group_kind) == (PATIENTS, "patient_key")
 
-    nowhere = shell.run("model", "train", *arguments, "--validation-folds", 9, **keyed)
+    (shell.folder / "more.csv").write_text(
+        f"sop_instance_uid,label,source\n{rows[0]['sop_instance_uid']},another,board"
+    )
+    assert shell.run("gallery", "label", "more.csv", **keyed).code == 0
+    again = shell.run("model", "train", *arguments, "--epochs", 1, "--json", **keyed)
+    assert again.code == 0, again.errors
+    assert again.json() | {"seconds": 0} == found | {"seconds": 0}
+    assert "goes on with the 24 slices that it began with" in again.errors
+    others = shell.run("model", "train", "--from-gallery", "--out", "run", *QUICK, **keyed)
+    assert others.code == 2
+    assert "began with --label-source board" in " ".join(others.errors.split())
+
+    elsewhere = (*arguments, "--out", "other", "--validation-folds", 9)
+    nowhere = shell.run("model", "train", *elsewhere, **keyed)
     assert (nowhere.code, "fold 9 holds no slice" in nowhere.errors) == (2, True)
 
 
+def unread(rows: Rows) -> Rows:
+    """A list whose files are not there: what is refused was refused before they were looked for."""
+    return [row | {"file": "nowhere.dcm"} for row in rows]
+
+
 def leaking(rows: Rows) -> Rows:
-    return [*rows[:-1], rows[-1] | {"patient_id": "SECRET-0"}]
+    return unread([*rows[:-1], rows[-1] | {"patient_id": "SECRET-0"}])
 
 
 def empty_class(rows: Rows) -> Rows:
-    return [row | {"label": "rare"} if row["fold"] == "3" else row for row in rows]
+    return unread([row | {"label": "rare"} if row["fold"] == "3" else row for row in rows])
 
 
 def one_patient(rows: Rows) -> Rows:
-    return [row | {"patient_id": "SECRET-0", "fold": "1"} for row in rows]
+    return unread([row | {"patient_id": "SECRET-0", "fold": "1"} for row in rows])
 
 
-def no_image(rows: Rows) -> Rows:
-    return [rows[0] | {"file": "tiny.toml"}, *rows[1:]]
+def no_images(rows: Rows) -> Rows:
+    return [row | {"file": "tiny.toml"} for row in rows[:6]] + rows[6:]
+
+
+def test_a_file_that_gives_no_slice_is_left_out_and_named(
+    quiet: Shell, drawn: tuple[Path, Rows]
+) -> None:
+    manifest = listed(quiet.folder, [drawn[1][0] | {"file": "tiny.toml"}, *drawn[1][1:]])
+    ended = train(quiet, manifest, "--out", "run", "--epochs", 1, "--json")
+
+    assert ended.code == 0, ended.errors
+    found = ended.json()
+    assert found["training_slices"] == PATIENTS * SLICES - 1
+    assert [Path(path).name for path in found["unreadable"]] == ["tiny.toml"]
+    assert "left out, for it gives no slice" in ended.errors
 
 
 @pytest.mark.parametrize(
@@ -161,12 +194,13 @@ def no_image(rows: Rows) -> Rows:
         (leaking, (), 1, "1 of 12 groups (patient_id) have slices in more than one fold"),
         (empty_class, ("--validation-folds", 3), 1, "no training slice has the label rare"),
         (one_patient, (), 1, "come from one patient"),
-        (no_image, (), 2, "tiny.toml"),
-        (list, ("--validation-folds", "9"), 2, "fold 9 holds no slice; folds are 1, 2, 3"),
-        (list, ("--train-folds", "1,2", "--validation-folds", 2), 2, "cannot both"),
-        (list, ("--train-folds", "some"), 2, "folds are numbers"),
-        (list, ("--from-gallery",), 2, "MANIFEST"),
-        (list, ("--from", "tiny.toml"), 1, "is not named msnet-"),
+        (no_images, (), 2, "tiny.toml"),
+        (unread, ("--config", "shipped"), 2, "of the encoders that ship alone"),
+        (unread, ("--validation-folds", "9"), 2, "fold 9 holds no slice; folds are 1, 2, 3"),
+        (unread, ("--train-folds", "1,2", "--validation-folds", 2), 2, "cannot both"),
+        (unread, ("--train-folds", "some"), 2, "folds are numbers"),
+        (unread, ("--from-gallery",), 2, "MANIFEST"),
+        (unread, ("--from", "tiny.toml"), 1, "is not named msnet-"),
     ],
 )
 def test_what_cannot_be_done_ends_with_a_code_and_names_nobody(
@@ -178,7 +212,7 @@ def test_what_cannot_be_done_ends_with_a_code_and_names_nobody(
     words: str,
 ) -> None:
     manifest = listed(quiet.folder, spoil(drawn[1]))
-    ended = train(quiet, manifest, "--out", "run", *options)
+    ended = quiet.run("model", "train", manifest, *QUICK, "--out", "run", *options)
 
     assert (ended.code, ended.output) == (code, "")
     assert words in " ".join(ended.errors.split())
@@ -191,3 +225,15 @@ def test_a_configuration_with_a_slip_is_wrong_usage(quiet: Shell, drawn: tuple[P
     ended = quiet.run("model", "train", manifest, "--out", "run", "--config", "slip.toml")
 
     assert (ended.code, "slip.toml [schedule]: unknown epoch" in ended.errors) == (2, True)
+
+
+def test_a_file_that_is_no_image_is_named_and_left_out(
+    quiet: Shell, drawn: tuple[Path, Rows]
+) -> None:
+    first, *rest = drawn[1]
+    manifest = listed(quiet.folder, [first | {"file": "tiny.toml"}, *rest])
+    ended = train(quiet, manifest, "--out", "run", "--epochs", 1, "--json")
+
+    assert ended.code == 0, ended.errors
+    assert ended.json()["training_slices"] == PATIENTS * SLICES - 1
+    assert f"left out, for it gives no slice: {quiet.folder / 'tiny.toml'}" in ended.errors

@@ -9,6 +9,7 @@ from model.errors import EvaluationError
 from model.evaluation.bootstrap import intervals, paired_differences, resample
 from model.evaluation.evaluate import evaluate
 from model.evaluation.per_query import PerQuery, measure_queries
+from model.evaluation.summary import summarise
 from tests.unit.model.evaluation.drawn import slices, vectors
 
 
@@ -94,6 +95,45 @@ def test_a_report_says_what_was_resampled() -> None:
     assert figure.low <= figure.value <= figure.high
 
 
+def test_a_label_of_one_group_has_no_interval() -> None:
+    """Such a group is in every resample: its label's mean would come with an interval of no width.
+
+    A and B share a combination, C is alone with bleeds, D alone with both.
+    """
+    labels, groups = [0, 0, 0, 1, 1, 0], ["A", "B", "B", "C", "D", "D"]
+    asked, kept = vectors(labels, 1.0, 1), vectors([0, 0, 1, 1], 1.0, 2)
+
+    report = evaluate(asked, slices(labels, groups), kept, slices([0, 0, 1, 1], prefix="G"))
+
+    summary = report.summary
+    glioma, bleed = (label.figures["average_precision"] for label in summary.labels)
+    assert (bleed.low, bleed.high) == (None, None)
+    assert glioma.low is not None
+    assert glioma.high is not None
+    assert glioma.low < glioma.high
+    assert summary.macro["average_precision"].low is not None
+    assert "none for bleed" in summary.intervals
+    assert "2 groups never change" in summary.intervals
+
+
+def test_where_no_group_has_a_like_nothing_has_an_interval() -> None:
+    labels = [0, 0, 1, 1]
+    queries = slices(labels, ["A", "A", "B", "B"])
+
+    def found(seed: int) -> PerQuery:
+        asked, kept = vectors(labels, 2.0, seed), vectors(labels, 2.0, 9)
+        return evaluate(asked, queries, kept, slices(labels, prefix="G")).per_query
+
+    summary = summarise(found(1), 50, 0)
+    apart = paired_differences(found(1), found(2))["average_precision"]
+
+    figures = [*summary.macro.values(), *summary.over_queries.values()]
+    assert all((figure.low, figure.high) == (None, None) for figure in figures)
+    assert "none for glioma, bleed" in summary.intervals
+    assert (apart.low, apart.high) == (None, None)
+    assert np.isfinite(apart.value)
+
+
 def measured(spread: float) -> PerQuery:
     labels = [n % 3 for n in range(60)]
     return measure_queries(
@@ -111,6 +151,8 @@ def test_a_better_encoder_differs_from_a_worse_one_and_not_from_itself() -> None
     apart = paired_differences(good, bad, resamples=200)["average_precision"]
     itself = paired_differences(good, good, resamples=200)["average_precision"]
 
+    assert apart.low is not None
+    assert apart.high is not None
     assert 0 < apart.low < apart.value < apart.high
     assert (itself.value, itself.low, itself.high) == (0, 0, 0)
     expected = [

@@ -1,18 +1,21 @@
 """Controls: what an encoder must beat, and what must fall to chance."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from model.dataset import Dataset
+from model.evaluation.compare import evaluate_splits
 from model.evaluation.controls import METADATA, RAW_PIXELS, SHUFFLED, metadata, raw_pixels, shuffled
 from model.evaluation.evaluate import evaluate
 from model.evaluation.facts import Slices
 from model.evaluation.folds import Folds
 from model.evaluation.plan import Plan
-from model.evaluation.protocols import splits
+from model.evaluation.protocols import Split, splits
 from model.evaluation.ranking import Vectors
+from model.evaluation.report import document
 from model.evaluation.run import run
 from tests.unit.model.evaluation.drawn import slices, vectors
 from tests.unit.model.made import dataset
@@ -72,6 +75,27 @@ def test_shuffled_labels_fall_to_chance() -> None:
         assert true[name].value > chance + 0.4
 
 
+def test_shuffled_queries_with_nothing_to_find_are_left_out() -> None:
+    """Among eight of one label and two bleeds, some deal puts both bleeds into A's hands."""
+    made = slices([1, 0, 0, 1, *[0] * 6], ["A", "A", "A", "B", *"CDEFGH"])
+    places = vectors(made.labels.tolist(), 1.0)
+    everything = np.arange(len(made))
+    split = Split("unseen", "all labels", everything, everything, True, ("a note",))
+    dealt = {}
+    for seed in range(60):
+        gallery = shuffled(made, seed)
+        dealt[seed] = set(gallery.groups[gallery.labels == 1])
+    seed = next(seed for seed, groups in dealt.items() if groups == {"A"})
+
+    (report,) = evaluate_splits([split], made, places, SHUFFLED, resamples=20, seed=seed)
+
+    assert report.queries == len(made) - 1
+    assert report.notes[0] == "a note"
+    assert "1 queries left out" in report.notes[1]
+    assert np.isfinite(report.per_query.values).all()
+    json.dumps(document(report), allow_nan=False)
+
+
 def folded(count: int) -> tuple[Dataset, Plan]:
     made = replace(
         dataset(count, side=32),
@@ -103,7 +127,9 @@ def test_encoders_and_controls_run_on_the_same_splits() -> None:
         ("good", RAW_PIXELS),
         ("good", METADATA),
     ]
-    assert found.comparisons[0].differences["average_precision"].low > 0
+    low = found.comparisons[0].differences["average_precision"].low
+    assert low is not None
+    assert low > 0
     assert found.left_out == ("paper left out",)
     assert len(found.of("good")) == 1
 

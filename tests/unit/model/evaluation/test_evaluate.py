@@ -116,6 +116,36 @@ def test_a_patient_on_both_sides_is_refused_and_not_named() -> None:
     assert "SECRET" not in str(refusal.value)
 
 
+def test_a_slice_of_a_patient_registered_twice_is_refused() -> None:
+    """Under another patient ID it would find itself at distance 0, whatever the encoder."""
+    queries, gallery = slices([0, 1], prefix="Q"), slices([0, 1], prefix="G")
+    twice = replace(gallery, sop_instance_uids=np.array([queries.sop_instance_uids[0], "1.2.G.1"]))
+    nameless = [replace(s, sop_instance_uids=np.array(["", ""])) for s in (queries, gallery)]
+
+    evaluate(on_a_line(1, 2), nameless[0], on_a_line(1, 2), nameless[1], resamples=0)
+    with pytest.raises(EvaluationError, match=r"1 slices .* at distance 0"):
+        evaluate(on_a_line(1, 2), queries, on_a_line(1, 2), twice)
+
+
+def test_leaving_out_the_own_patient_does_not_hide_a_slice_listed_under_two() -> None:
+    made = slices([0, 0, 0, 1, 1], ["A", "B", "C", "D", "E"])
+    twice = replace(made, sop_instance_uids=np.array(["1.1", "1.1", "1.3", "1.4", "1.5"]))
+    same = replace(twice, groups=np.array(["A", "A", "C", "D", "E"]))
+    places = on_a_line(*range(5))
+
+    evaluate(places, same, places, same, own_group_left_out=True, resamples=0)
+    with pytest.raises(EvaluationError, match=r"1 slices .* at distance 0"):
+        evaluate(places, twice, places, twice, own_group_left_out=True)
+
+
+def test_a_query_that_could_only_find_its_own_patient_is_refused() -> None:
+    queries, gallery = slices([0, 0, 1], ["A", "B", "C"]), slices([0, 1], ["A", "D"])
+    queries = replace(queries, sop_instance_uids=np.array(["1.7", "1.8", "1.9"]))
+
+    with pytest.raises(EvaluationError, match="label glioma are of one patient"):
+        evaluate(on_a_line(1, 2, 3), queries, on_a_line(1, 2), gallery, own_group_left_out=True)
+
+
 def test_vectors_that_do_not_fit_are_refused() -> None:
     queries, gallery = slices([0], prefix="Q"), slices([0])
     good = np.ones((1, 2))

@@ -24,9 +24,9 @@ from tests.unit.model.explanation import squares
 Pictures = NDArray[np.float32]
 
 
-@pytest.fixture(scope="module")
-def network() -> MSNet:
-    return squares.network()
+@pytest.fixture(scope="module", params=[False, True], ids=["as they are", "mirrored"])
+def network(request: pytest.FixtureRequest) -> MSNet:
+    return squares.network(mirrored=request.param)
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ import pytest
 from model.checkpoint import hash_group
 from model.errors import EvaluationError
 from model.evaluation.facts import Slices
-from model.evaluation.folds import Folds
-from model.evaluation.plan import Plan, Request, make_plan
+from model.evaluation.folds import Folds, listed_groups
+from model.evaluation.plan import Plan, Request, make_plan, narrow_plan
 from model.evaluation.protocols import PAPER_LABELS, splits
 from model.manifest import ManifestRow
 from tests.unit.model.evaluation.drawn import row, rows_of_folds
+from tests.unit.model.made import info
 
 
 def trained_on(rows: list[ManifestRow], *folds: int) -> tuple[str, ...]:
@@ -74,6 +75,35 @@ def test_a_checkpoint_without_a_list_needs_the_users_word() -> None:
         planned(rows, trained_on_folds=(1, 2), query_folds=(2,))
 
 
+def test_patient_keys_of_a_gallery_count_as_no_list() -> None:
+    """Their hashes never match the patient ids of a list: every query would pass as new."""
+    rows = rows_of_folds(1, 2, 3)
+    made = replace(info(), trained_on=trained_on(rows, 1))
+    keyed = replace(made, group_kind="patient_key")
+
+    assert listed_groups(made) == trained_on(rows, 1)
+    assert listed_groups(keyed) == ()
+    with pytest.raises(EvaluationError, match="--trained-on-folds"):
+        make_plan(rows, listed_groups(keyed), Request())
+
+
+def test_a_plan_is_narrowed_to_what_could_be_read() -> None:
+    rows, request = rows_of_folds(1, 2, 3), Request(protocols=("folds",))
+    plan = make_plan(rows, trained_on(rows, 1, 2), request)
+    kept = plan.rows[1:]
+
+    narrow = narrow_plan(plan, kept, request)
+
+    assert narrow_plan(plan, plan.rows, request) is plan
+    assert (narrow.rows, narrow.folds) == (kept, plan.folds)
+    for before, after in zip(plan.splits, narrow.splits, strict=True):
+        numbers = after.queries.tolist(), after.gallery.tolist()
+        assert [kept[n] for n in numbers[0]] == [plan.rows[n] for n in before.queries if n]
+        assert [kept[n] for n in numbers[1]] == [plan.rows[n] for n in before.gallery if n]
+    with pytest.raises(EvaluationError, match="no slice"):
+        narrow_plan(plan, [row for row in rows if row.label == "glioma"][:1], request)
+
+
 def test_the_users_word_adds_to_the_list() -> None:
     rows = rows_of_folds(1, 2, 3)
 
@@ -84,6 +114,7 @@ def test_the_users_word_adds_to_the_list() -> None:
     ("asked", "match"),
     [
         ({"query_folds": (9,)}, "no fold 9; it has 1, 2"),
+        ({"query_folds": ()}, "without a fold of queries"),
         ({"query_folds": (2,), "gallery_folds": (2, 1)}, "fold 2 cannot be queries and gallery"),
         ({"labels": ("glioma", "gliomma")}, "no slice has the label gliomma"),
     ],

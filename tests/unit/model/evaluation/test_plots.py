@@ -1,5 +1,6 @@
 """Plots are written where they may be, and show what they should."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from model.errors import EvaluationError
 from model.evaluation.compare import evaluate_splits
 from model.evaluation.facts import Slices
 from model.evaluation.folds import Folds
-from model.evaluation.plots.folder import refuse_repository, write_all
+from model.evaluation.plots.folder import open_folder, write_all
 from model.evaluation.plots.projection import principal_components, t_sne
 from model.evaluation.protocols import splits
 from tests.unit.model.evaluation.drawn import vectors
@@ -47,17 +48,35 @@ def test_all_plots_of_an_evaluation(tmp_path: Path) -> None:
     }
     assert len(drawn) == 2
     for name in names:
+        assert (tmp_path / "plots" / name).stat().st_mode & 0o777 == 0o600
         with Image.open(tmp_path / "plots" / name) as picture:
             pixels = np.asarray(picture.convert("L"))
         assert min(pixels.shape) > 200
         assert pixels.std() > 5
 
 
-def test_slices_of_patients_are_not_drawn_into_a_repository(tmp_path: Path) -> None:
-    (tmp_path / ".git").mkdir()
+def test_the_folder_is_seen_to_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "work" / ".git").mkdir(parents=True)
 
+    open_folder(tmp_path / "new" / "plots")
+
+    assert (tmp_path / "new" / "plots").stat().st_mode & 0o777 == 0o700
+    with pytest.raises(EvaluationError, match="no folder for plots"):
+        open_folder(tmp_path / "file" / "plots")
     with pytest.raises(EvaluationError, match="not written into a repository"):
-        refuse_repository(tmp_path / "deep" / "plots")
+        open_folder(tmp_path / "work" / "plots")
+    assert not (tmp_path / "work" / "plots").exists()
+
+
+def test_without_matplotlib_it_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
+
+    with pytest.raises(EvaluationError, match="need matplotlib"):
+        open_folder(tmp_path / "plots")
 
 
 def test_the_map_keeps_clusters_together() -> None:

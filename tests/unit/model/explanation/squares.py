@@ -14,10 +14,14 @@ PLACES = ((6, 8), (40, 44), (10, 42), (44, 10))
 """Of squares' upper left corners: row, column."""
 
 
-def network(stem_block: int = 1) -> MSNet:
+def network(stem_block: int = 1, *, mirrored: bool = False) -> MSNet:
     """An untrained network whose norms have seen such pictures, in evaluation mode."""
     config = MSNetConfig(
-        stem_block=stem_block, widths=(8, 16, 32), depths=(1, 1, 1), embedding_dim=128
+        stem_block=stem_block,
+        widths=(8, 16, 32),
+        depths=(1, 1, 1),
+        mirrored=mirrored,
+        embedding_dim=128,
     )
     pictures = np.stack([square(PLACES[n % 4], seed=n) for n in range(8)])
     with torch.random.fork_rng(devices=[]):

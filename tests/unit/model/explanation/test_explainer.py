@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ from model.explanation.explainer import Explainer
 from tests.unit.model import made
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    return load(made.saved(tmp_path_factory.mktemp("weights"), made.network()))
+@pytest.fixture(scope="module", params=[False, True], ids=["as they are", "mirrored"])
+def checkpoint(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Checkpoint:
+    plain = load(made.saved(tmp_path_factory.mktemp("weights"), made.network()))
+    config = replace(plain.info.network, mirrored=request.param)
+    return replace(plain, info=replace(plain.info, network=config))
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from model.msnet import MSNet, MSNetConfig
 from tests.unit.model.explanation import squares
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[(1, False), (2, False), (1, True), (2, True)])
 def network(request: pytest.FixtureRequest) -> MSNet:
-    return squares.network(stem_block=request.param)
+    stem_block, mirrored = request.param
+    return squares.network(stem_block, mirrored=mirrored)
 
 
 def explained(network: MSNet, *, background: bool = False) -> PairHeat:
@@ -70,6 +71,16 @@ def test_a_slice_and_itself_have_the_same_heat(network: MSNet) -> None:
     assert found.similarity.item() == pytest.approx(1, abs=1e-5)
     assert found.heat[0].max() == 1
     torch.testing.assert_close(found.heat[0], found.heat[1])
+
+
+def test_a_slice_and_its_mirror_image_have_mirrored_heat() -> None:
+    network = squares.network(stem_block=2, mirrored=True)
+    picture = squares.square((10, 42))
+    pictures = squares.tensors(picture, picture[:, ::-1])
+    found = pair_heat(network, squares.basis_r(network), pictures, usual_coordinates(network))
+    assert found.similarity.item() == pytest.approx(1, abs=1e-5)
+    torch.testing.assert_close(found.heat[1], found.heat[0].flip(-1), rtol=0, atol=1e-4)
+    assert points_into(found.heat[0].numpy(), squares.box((10, 42)))
 
 
 def test_exchanged_slices_exchange_their_heat(network: MSNet) -> None:

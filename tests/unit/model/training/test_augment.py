@@ -96,3 +96,14 @@ def test_the_warp_that_is_told_is_the_one_that_was_made() -> None:
 
     inside = expected > 0.1
     torch.testing.assert_close(varied[inside], expected[inside], atol=1e-4, rtol=0)
+
+
+def test_bends_move_the_edge_by_no_more_than_told() -> None:
+    ramp = torch.linspace(0.2, 0.8, 64).expand(8, 1, 64, 64).contiguous()
+
+    varied = varied_by(ramp, replace(STILL, elastic=0.05))
+
+    inner = slice(8, -8)
+    moved = (varied - ramp)[:, :, inner, inner].abs() * 63 / 0.6
+    assert 1.0 < moved.max() <= 0.05 * 64 * 1.3  # cubic interpolation overshoots a little
+    assert len({image.numpy().tobytes() for image in varied}) == 8

@@ -15,10 +15,11 @@ from model.training.batch import Batch, make_batch
 from model.training.distributed import World, join_world
 from model.training.losses import total_loss
 from model.training.steps import gathered
-from model.training.train import fit, train
+from model.training.train import fit
 from model.training.trainee import Trainee
 from tests.support.service import free_port
 from tests.unit.model.made import dataset
+from tests.unit.model.training.runs import train
 from tests.unit.model.training.settings import QUICK, STILL
 
 TRAIN_SET, VALIDATION_SET = dataset(32, seed=1), dataset(16, seed=2)

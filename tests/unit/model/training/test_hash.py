@@ -11,10 +11,10 @@ from model.checkpoint import load
 from model.embedder import Embedder
 from model.errors import CheckpointError, TrainingError
 from model.hashing import binary_codes, hamming_distances
-from model.training.config import HashConfig, RunOptions
+from model.training.config import HashConfig
 from model.training.hash import fit_hash, hash_loss
-from model.training.train import train
 from tests.unit.model.made import dataset, network, saved
+from tests.unit.model.training.runs import train
 from tests.unit.model.training.settings import QUICK
 
 CONFIG = HashConfig(bits=64, steps=60)
@@ -76,10 +76,10 @@ def test_other_lengths_are_refused(bits: int) -> None:
 
 def test_a_checkpoint_carries_the_layer_and_embeds_as_without(tmp_path: Path) -> None:
     quick = replace(QUICK, schedule=replace(QUICK.schedule, epochs=2))
-    train_set, options = dataset(64), RunOptions(threads=1)
+    train_set = dataset(64)
 
     def trained(name: str, config: object) -> Path:
-        return train(config, train_set, None, tmp_path / name, lambda _: None, options)
+        return train(config, train_set, None, tmp_path / name, lambda _: None)
 
     plain = load(trained("plain", quick))
     hashed = load(trained("hashed", replace(quick, hash=replace(CONFIG, bits=128))))

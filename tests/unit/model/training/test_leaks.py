@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.checkpoint import GroupKind, hash_group
 from model.dataset import Dataset
 from model.errors import TrainingError
 from model.training.leaks import check_sets
+from model.training.origin import Origin
 from tests.unit.model.made import dataset
 
 TRAIN_SET, VALIDATION_SET = dataset(16, seed=1), dataset(8, seed=2)
@@ -80,3 +82,48 @@ def test_no_patient_is_named() -> None:
         check_sets(TRAIN_SET, leaking)
 
     assert "patient 1" not in str(refused.value)
+
+
+def origin(
+    names: tuple[str, ...], kind: GroupKind = "patient_id", saw_none: bool = False
+) -> Origin:
+    return Origin("msnet-1", tuple(map(hash_group, names)), kind, saw_none)
+
+
+def test_whom_the_beginning_has_seen_cannot_judge() -> None:
+    check_sets(TRAIN_SET, VALIDATION_SET, origin(("patient 1-0", "patient 9-9")))
+
+    with pytest.raises(TrainingError, match="msnet-1 was trained on 1 patients"):
+        check_sets(TRAIN_SET, VALIDATION_SET, origin(("patient 2-0",), saw_none=True))
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "words"),
+    [
+        (
+            ("patient 2-0",),
+            "patient_key",
+            "it lists patient keys of galleries, and the set has pat",
+        ),
+        ((), "patient_id", "it lists nobody"),
+    ],
+)
+def test_where_nothing_tells_whom_the_beginning_has_seen_somebody_must(
+    names: tuple[str, ...], kind: GroupKind, words: str
+) -> None:
+    with pytest.raises(TrainingError, match=f"nothing tells whether msnet-1 .* {words}"):
+        check_sets(TRAIN_SET, VALIDATION_SET, origin(names, kind))
+    check_sets(TRAIN_SET, None, origin(names, kind))
+    check_sets(TRAIN_SET, VALIDATION_SET, origin(names, kind, saw_none=True))
+
+
+def test_keys_are_held_against_keys() -> None:
+    train_set, watched = (replace(s, named_by="patient_key") for s in (TRAIN_SET, VALIDATION_SET))
+    check_sets(train_set, watched, origin(("patient 1-0",), "patient_key"))
+
+    with pytest.raises(TrainingError, match="was trained on 2 patients"):
+        check_sets(train_set, watched, origin(("patient 2-0", "patient 2-1"), "patient_key"))
+    with pytest.raises(
+        TrainingError, match="lists patient IDs of lists, and the set has patient k"
+    ):
+        check_sets(train_set, watched, origin(("patient 2-0",)))

@@ -84,8 +84,33 @@ def test_a_tiny_lesion_still_leaves_a_mark() -> None:
 def test_a_right_lesion_map_costs_little() -> None:
     target = lesion_target(torch.tensor([[0.2, 0.2, 0.6, 0.6]]), STAY[None], side=8)
 
-    right, nothing = lesion_map((target - 0.5) * 20, target), lesion_map(target - 10, target)
+    known = torch.ones(1, dtype=torch.bool)
+
+    right = lesion_map((target - 0.5) * 20, target, known)
+    nothing = lesion_map(target - 10, target, known)
     assert right < 0.01 < nothing
+
+
+def test_a_slice_of_which_nobody_said_teaches_no_lesion_map() -> None:
+    logits, target = drawn(3, 4, 4).requires_grad_(), (drawn(3, 4, 4, seed=2) > 0).float()
+    first_and_last, none = torch.tensor([True, False, True]), torch.zeros(3, dtype=torch.bool)
+    loss = lesion_map(logits, target, first_and_last)
+    loss.backward()
+
+    assert logits.grad is not None
+    assert not logits.grad[1].any()
+    assert logits.grad[[0, 2]].all()
+    torch.testing.assert_close(loss, lesion_map(logits[::2], target[::2], first_and_last[::2]))
+    assert lesion_map(logits, target, none) == 0
+
+
+def test_where_all_is_known_the_lesion_map_is_that_of_the_whole_batch() -> None:
+    logits, target = drawn(3, 4, 4), (drawn(3, 4, 4, seed=2) > 0).float()
+    whole = functional.binary_cross_entropy_with_logits(
+        logits, target, pos_weight=torch.tensor(4.0)
+    )
+
+    assert torch.equal(lesion_map(logits, target, torch.ones(3, dtype=torch.bool)), whole)
 
 
 def test_unknown_planes_do_not_count() -> None:
@@ -100,11 +125,12 @@ def test_unknown_planes_do_not_count() -> None:
 def batch_and_outputs() -> tuple[torch.Tensor, HeadOutputs, Batch]:
     labels = torch.tensor([0, 0, 1, 1])
     boxes = torch.tensor([[0.2, 0.2, 0.6, 0.6]]).repeat(4, 1)
-    batch = Batch(drawn(4, 1, 8, 8), labels, labels, boxes, STAY.repeat(4, 1, 1))
+    known = torch.ones(4, dtype=torch.bool)
+    batch = Batch(drawn(4, 1, 8, 8), labels, labels, boxes, known, STAY.repeat(4, 1, 1))
     return drawn(4, 8), HeadOutputs(drawn(4, 2), drawn(4, 3), drawn(4, 2, 2)), batch
 
 
-def test_softmax_alone_is_the_paper_s_training() -> None:
+def test_softmax_alone_is_the_paper_s_loss() -> None:
     embedding, heads, batch = batch_and_outputs()
     config = LossConfig(label_smoothing=0.0, contrastive=0.0, lesion_map=0.0, plane=0.0)
     losses = total_loss(embedding, heads, batch, config)

@@ -1,4 +1,4 @@
-"""The training loop on drawn slices: it learns, and an interruption does not show."""
+"""The training loop on drawn slices: it learns, and tells how."""
 
 import csv
 from dataclasses import replace
@@ -12,37 +12,23 @@ from model.checkpoint import hash_group, load
 from model.embedder import Embedder
 from model.errors import TrainingError
 from model.evaluation.measures import score
-from model.training.config import EpochMetrics, RunOptions, ScheduleConfig, TrainConfig
+from model.training.config import EpochMetrics
 from model.training.tensorboard import EVENT_FILE
-from model.training.train import train
 from tests.unit.model.made import dataset
+from tests.unit.model.training.runs import (
+    OPTIONS,
+    TRAIN_SET,
+    VALIDATION_SET,
+    Trained,
+    run,
+    scheduled,
+    train,
+)
 from tests.unit.model.training.settings import QUICK
-
-TRAIN_SET, VALIDATION_SET = dataset(64, seed=1), dataset(16, seed=2)
-OPTIONS = RunOptions(threads=1, validate_every=2)
-
-
-class Interrupted(Exception):
-    pass
-
-
-def scheduled(**changes: object) -> TrainConfig:
-    schedule: ScheduleConfig = replace(QUICK.schedule, **changes)
-    return replace(QUICK, schedule=schedule)
-
-
-def run(config: TrainConfig, folder: Path) -> tuple[Path, list[EpochMetrics]]:
-    seen: list[EpochMetrics] = []
-    return train(config, TRAIN_SET, VALIDATION_SET, folder, seen.append, OPTIONS), seen
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[EpochMetrics]]:
-    return run(QUICK, tmp_path_factory.mktemp("trained"))
 
 
 def test_the_loss_falls_and_the_labels_are_learnt(
-    trained: tuple[Path, list[EpochMetrics]],
+    trained: Trained,
 ) -> None:
     _, seen = trained
 
@@ -51,7 +37,7 @@ def test_the_loss_falls_and_the_labels_are_learnt(
     assert seen[-1].accuracy > 0.9
 
 
-def test_each_loss_is_measured(trained: tuple[Path, list[EpochMetrics]]) -> None:
+def test_each_loss_is_measured(trained: Trained) -> None:
     _, (first, *_) = trained
     parts = first.softmax_loss + QUICK.loss.contrastive * first.contrastive_loss
     parts += QUICK.loss.lesion_map * first.lesion_loss + QUICK.loss.plane * first.plane_loss
@@ -62,7 +48,7 @@ def test_each_loss_is_measured(trained: tuple[Path, list[EpochMetrics]]) -> None
 
 
 def test_validation_runs_when_asked_and_at_the_end(
-    trained: tuple[Path, list[EpochMetrics]],
+    trained: Trained,
 ) -> None:
     _, seen = trained
 
@@ -71,7 +57,7 @@ def test_validation_runs_when_asked_and_at_the_end(
 
 
 def test_the_checkpoint_embeds_what_was_learnt(
-    trained: tuple[Path, list[EpochMetrics]],
+    trained: Trained,
 ) -> None:
     path, seen = trained
     checkpoint = load(path)
@@ -94,7 +80,7 @@ def test_the_checkpoint_embeds_what_was_learnt(
 
 
 def test_the_checkpoint_knows_whom_it_was_trained_on(
-    trained: tuple[Path, list[EpochMetrics]],
+    trained: Trained,
 ) -> None:
     listed = load(trained[0]).info.trained_on
 
@@ -102,52 +88,13 @@ def test_the_checkpoint_knows_whom_it_was_trained_on(
     assert not set(listed) & {hash_group(name) for name in VALIDATION_SET.group_names}
 
 
-def test_metrics_are_written_line_by_line(trained: tuple[Path, list[EpochMetrics]]) -> None:
+def test_metrics_are_written_line_by_line(trained: Trained) -> None:
     path, seen = trained
     with (path.parent / "metrics.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
 
     assert [float(line["loss"]) for line in lines] == [metrics.loss for metrics in seen]
     assert lines[0]["validation_map"] == ""
-
-
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(
-    trained: tuple[Path, list[EpochMetrics]], tmp_path: Path
-) -> None:
-    def interrupt(metrics: EpochMetrics) -> None:
-        if metrics.epoch == 2:
-            raise Interrupted
-
-    with pytest.raises(Interrupted):
-        train(QUICK, TRAIN_SET, VALIDATION_SET, tmp_path, interrupt, OPTIONS)
-    path, seen = run(QUICK, tmp_path)
-
-    assert [metrics.epoch for metrics in seen] == [3, 4]
-    expected = load(trained[0]).weights
-    for name, weights in load(path).weights.items():
-        np.testing.assert_allclose(weights, expected[name], atol=1e-6, err_msg=name)
-
-
-def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
-    first, _ = run(scheduled(epochs=1), tmp_path)
-    again, seen = run(scheduled(epochs=1), tmp_path)
-
-    assert seen == []
-    assert again == first
-
-
-def test_another_configuration_does_not_go_on_from_this_one(tmp_path: Path) -> None:
-    run(scheduled(epochs=1), tmp_path)
-
-    with pytest.raises(TrainingError, match="another configuration"):
-        run(scheduled(epochs=1, seed=2), tmp_path)
-
-
-def test_a_damaged_run_is_not_taken_up(tmp_path: Path) -> None:
-    (tmp_path / "resume.pt").write_bytes(b"no run")
-
-    with pytest.raises(TrainingError, match="damaged"):
-        run(QUICK, tmp_path)
 
 
 def test_half_precision_learns_too(tmp_path: Path) -> None:
@@ -188,7 +135,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_epoch(tmp_pat
     run(scheduled(epochs=1), tmp_path)
     kept = (tmp_path / "resume.pt").read_bytes()
     state = torch.load(tmp_path / "resume.pt", weights_only=True)
-    state["config"]["schedule"]["epochs"] = 2
+    state["identity"]["recipe"]["schedule"]["epochs"] = 2
     state["trainee"]["network.embedding.bias"].fill_(float("nan"))
     torch.save(state, tmp_path / "resume.pt")
     spoilt = (tmp_path / "resume.pt").read_bytes()
@@ -200,9 +147,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_epoch(tmp_pat
     assert not (tmp_path / "resume.pt.unfinished").exists()
 
 
-def test_a_run_may_start_from_a_checkpoint(
-    trained: tuple[Path, list[EpochMetrics]], tmp_path: Path
-) -> None:
+def test_a_run_may_start_from_a_checkpoint(trained: Trained, tmp_path: Path) -> None:
     start, seen = load(trained[0]), []
     more, later = dataset(32, seed=3), dataset(16, seed=4)
     still = scheduled(epochs=1, peak_learning_rate=1e-9)
@@ -217,34 +162,15 @@ def test_a_run_may_start_from_a_checkpoint(
     assert {hash_group(name) for name in more.group_names} <= set(found.info.trained_on)
 
 
-def test_whom_the_beginning_has_seen_cannot_judge(
-    trained: tuple[Path, list[EpochMetrics]], tmp_path: Path
-) -> None:
+def test_whom_the_beginning_has_seen_cannot_judge(trained: Trained, tmp_path: Path) -> None:
     start = load(trained[0])
 
     with pytest.raises(TrainingError, match="trained on 16 patients or groups of the validation"):
         train(QUICK, dataset(32, seed=3), TRAIN_SET, tmp_path, lambda _: None, OPTIONS, start=start)
 
 
-def test_a_beginning_of_another_shape_is_refused(
-    trained: tuple[Path, list[EpochMetrics]], tmp_path: Path
-) -> None:
+def test_a_beginning_of_another_shape_is_refused(trained: Trained, tmp_path: Path) -> None:
     other = replace(QUICK, network=replace(QUICK.network, widths=(4, 8, 8)))
 
     with pytest.raises(TrainingError, match="another network"):
         train(other, TRAIN_SET, None, tmp_path, lambda _: None, OPTIONS, start=load(trained[0]))
-
-
-def test_an_interrupted_run_remembers_where_it_began(
-    trained: tuple[Path, list[EpochMetrics]], tmp_path: Path
-) -> None:
-    def interrupt(_: EpochMetrics) -> None:
-        raise Interrupted
-
-    start, more = load(trained[0]), dataset(32, seed=3)
-    config = scheduled(epochs=2)
-    with pytest.raises(Interrupted):
-        train(config, more, None, tmp_path, interrupt, OPTIONS, start=start)
-    path = train(config, more, None, tmp_path, lambda _: None, OPTIONS)
-
-    assert load(path).info.training["started_from"] == start.name
