@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -34,7 +34,6 @@ __all__ = [
     "CheckpointInfo",
     "GroupKind",
     "ShippedName",
-    "annotate",
     "checkpoint_named",
     "default_checkpoint",
     "describe",
@@ -120,17 +119,6 @@ def load(path: Path) -> Checkpoint:
     _require_finite(tensors, path.name)
     weights = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
     return Checkpoint(path.stem, digest, info, weights)
-
-
-def annotate(path: Path, metrics: Mapping[str, float]) -> Path:
-    """Write a copy with more figures beside a checkpoint; other content, so another name.
-
-    The first stays. Raises as `load` does.
-    """
-    loaded = load(path)
-    info = replace(loaded.info, metrics={**loaded.info.metrics, **metrics})
-    is_half = any(tensor.dtype == np.float16 for tensor in load_tensors(path.read_bytes()).values())
-    return save(path.parent, loaded.weights, info, dtype="float16" if is_half else "float32")
 
 
 def describe(path: Path) -> tuple[str, CheckpointInfo]:
