@@ -11,6 +11,7 @@ import pytest
 from dicom_node.configure import configure_pydicom, configure_pynetdicom
 from dicom_node.files import ObjectStore
 from dicom_node.meta import read_meta
+from dicom_node.observer import AssociationEvent
 from dicom_node.receive import Receiver, Register
 from dicom_node.scp import NodeConfig, StorageNode
 from tests.unit.dicom_node.samples import Gallery
@@ -23,6 +24,7 @@ class Counter:
         self.arrived = 0
         self.seconds: list[float] = []
         self.statuses: list[int] = []
+        self.events: list[AssociationEvent] = []
 
     def received(self) -> None:
         self.arrived += 1
@@ -32,6 +34,9 @@ class Counter:
 
     def refused(self, status: int) -> None:
         self.statuses.append(status)
+
+    def association(self, event: AssociationEvent) -> None:
+        self.events.append(event)
 
 
 @dataclass(frozen=True)
