@@ -75,7 +75,7 @@ class IncomingFile:
     def opened(self) -> BinaryIO:
         """What has been written, to be read; the caller does not close it."""
         self.flush()
-        return open(self._descriptor, "rb", closefd=False)  # noqa: PTH123, SIM115
+        return open(self._descriptor, "rb", closefd=False)
 
     def complete(self) -> bytes:
         """Sync the file and give it its final name; returns the dataset's SHA-256.

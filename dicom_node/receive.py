@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
+from dicom_node.dataset import dataset_source
 from dicom_node.errors import (
     CannotUnderstand,
     DatasetMismatch,
@@ -18,7 +19,6 @@ from dicom_node.errors import (
 from dicom_node.files import ObjectStore, StoredFile
 from dicom_node.header import Header, header_of, read_header
 from dicom_node.incoming import IncomingFile
-from dicom_node.dataset import dataset_source
 from dicom_node.meta import encode_meta
 from dicom_node.uids import checked_uid
 from dicom_node.unexpected import unexpected

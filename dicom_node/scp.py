@@ -7,7 +7,7 @@ business.
 import logging
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from dicom_node.association_log import AssociationLog
@@ -39,9 +39,9 @@ class NodeConfig:
     host: str = "127.0.0.1"
     port: int = 11112
     max_pdu: int = 131072
-    limits: Limits = Limits()
-    deadlines: Deadlines = Deadlines()
-    storage: StorageLimits = StorageLimits()
+    limits: Limits = field(default_factory=Limits)
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    storage: StorageLimits = field(default_factory=StorageLimits)
 
 
 class StorageNode:
@@ -71,13 +71,15 @@ class StorageNode:
         """
         config = self._config
         self._loop = Loop()
-        self._listener = Listener(self._loop, config.host, config.port, self._enter)
+        try:
+            self._listener = Listener(self._loop, config.host, config.port, self._enter)
+        except OSError:
+            self._loop.close()
+            raise
         self._committer = Committer(self._receiver)
         self._services = {
             C_ECHO: answer_echo,
-            C_STORE: StoreService(
-                self._receiver, self._committer, self._observer, config.storage
-            ),
+            C_STORE: StoreService(self._receiver, self._committer, self._observer, config.storage),
         }
         self._committer.start()
         self._loop.start()

@@ -37,7 +37,11 @@ class StoreService:
     """Begins C-STORE operations; used by the loop's thread."""
 
     def __init__(
-        self, receiver: Receiver, committer: Committer, observer: NodeObserver, limits: StorageLimits
+        self,
+        receiver: Receiver,
+        committer: Committer,
+        observer: NodeObserver,
+        limits: StorageLimits,
     ) -> None:
         self.receiver = receiver
         self.committer = committer

@@ -48,8 +48,11 @@ def text_of(dataset: Dataset, keyword: str, limit: int = MAX_TEXT_LENGTH) -> str
 
 def clean_text(text: str, limit: int = MAX_TEXT_LENGTH) -> str:
     """`text` without control characters, outer blanks and what UTF-8 cannot carry."""
-    encodable = text.encode("utf-8", "replace").decode("utf-8")
-    printable = "".join(character for character in encodable if character.isprintable())
+    printable = text
+    # Nearly every text is, and needs no looking at its characters one by one.
+    if not text.isprintable():
+        encodable = text.encode("utf-8", "replace").decode("utf-8")
+        printable = "".join(character for character in encodable if character.isprintable())
     return printable.strip()[:limit].rstrip()
 
 

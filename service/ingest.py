@@ -120,7 +120,7 @@ class GroupRegistrar(GalleryRegistrar):
             raise
 
     def _connected(self) -> Connection:
-        """A connection of our own, outside the pool, whose statements end while peers still wait."""
+        """A connection outside the pool, whose statements end while peers still wait."""
         connection = self._engine.connect()
         connection.detach()
         connection.execute(text(_BOUNDED))

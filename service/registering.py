@@ -164,7 +164,7 @@ def _make_series(connection: Connection, headers: Sequence[Header]) -> None:
             study.c.study_instance_uid.in_(by_study)
         )
     )
-    study_ids = {uid: study_id for uid, study_id in rows}
+    study_ids = {row.study_instance_uid: row.study_id for row in rows}
     by_series = {
         (study_ids[header.study_instance_uid], header.series_instance_uid): header
         for header in reversed(headers)

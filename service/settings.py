@@ -46,7 +46,7 @@ class DicomSettings(BaseModel):
         default=100, ge=1, description="from one address, at the same time"
     )
     maximum_half_open: int = Field(
-        default=64, ge=1, description="connections without an association; then the oldest goes"
+        default=64, ge=16, description="connections without an association; then the oldest goes"
     )
     maximum_pdu_bytes: int = Field(default=131072, ge=4096, le=1 << 20)
     maximum_object_mb: int = Field(default=4096, ge=1, description="larger ones are refused")

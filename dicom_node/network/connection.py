@@ -87,7 +87,7 @@ class Connection:
         self._proceed(time.monotonic())
 
     def _receive(self, now: float) -> None:
-        if self.association.is_answering or self._unsent and self._state is State.ESTABLISHED:
+        if self.association.is_answering or (self._unsent and self._state is State.ESTABLISHED):
             # The rest stays where it is until our answer is out.
             self._watch()
             return
@@ -167,4 +167,3 @@ class Connection:
         wants_read = not self._unsent or self._state is State.CLOSING
         mask = READ if wants_read and not self.association.is_answering else 0
         self._loop.watch(self._transport.socket, mask | (WRITE if self._unsent else 0), self)
-

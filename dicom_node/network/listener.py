@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dicom_node.network.loop import READ, Loop
 
 _BACKLOG = 512
-_AT_A_TIME = 64
+# Not more than may be half open, so that nobody is crowded out before being read once.
+_AT_A_TIME = 16
 _SHORT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _log = logging.getLogger("precuneus.node")
 

@@ -61,6 +61,10 @@ class Loop:
 
         self.post(end)
         self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Give back what it holds; for a loop that does not run."""
         self._selector.close()
         self._waking.close()
         self._wakes.close()

@@ -161,8 +161,7 @@ def _roles(request: A_ASSOCIATE) -> dict[str, tuple[bool | None, bool | None]]:
 
 def _is_refused(context: PresentationContext, results: list[PresentationContext]) -> bool:
     return any(
-        result.context_id == context.context_id and result.result != _ACCEPTED
-        for result in results
+        result.context_id == context.context_id and result.result != _ACCEPTED for result in results
     )
 
 

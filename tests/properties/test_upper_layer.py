@@ -1,6 +1,7 @@
 """Whatever bytes a peer sends, in whatever pieces: a defined end, and the same one each time."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,7 +47,7 @@ def told(stream: bytes, cuts: Sequence[int]) -> Told:
     acceptor = Acceptor()
     sent = b""
     places = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         sent += acceptor.feed(stream[start:end])
     association = acceptor.association
     datasets = [kept.dataset for kept in acceptor.operations if kept.answer is not None]

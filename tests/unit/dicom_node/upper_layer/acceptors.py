@@ -62,7 +62,7 @@ class Acceptor:
         """Hand over bytes in chunks, as a connection does; what was sent in return."""
         sent = b""
         for start in range(0, len(data), chunk):
-            # A buffer of its own each time, scrambled afterwards: whoever keeps a view is found out.
+            # Scrambled afterwards, as a buffer used anew: whoever keeps a view is found out.
             buffer = bytearray(data[start : start + chunk])
             used = 0
             while used < len(buffer) and not self.association.is_paused:
