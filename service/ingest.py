@@ -5,20 +5,24 @@ Called by the DICOM node and by imports before anything is acknowledged. No torc
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dicom_node.errors import OutOfResources
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Outcome, ReceivedObject, Registration
 from service.patients import PatientKeyer
-from service.registering import register_objects
+from service.registering import EXECUTE, INSERT, PREPARE, register_objects
 
-_BOUNDED = "SET statement_timeout = '20s'; SET lock_timeout = '10s'"
+# Statements end while peers still wait. A plan made while the gallery was small and then kept would
+# be for scanning it whole.
+_SESSION = "SET statement_timeout = '20s'; SET lock_timeout = '10s'; SET enable_seqscan = off"
 
 
 class GalleryRegistrar:
     """The callback that imports and recovery register with; safe to call from many threads."""
+
+    _statement = INSERT
 
     def __init__(self, engine: Engine, keyer: PatientKeyer, store: ObjectStore) -> None:
         self._engine = engine
@@ -47,7 +51,9 @@ class GalleryRegistrar:
         self, connection: Connection, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
     ) -> list[Registration]:
         try:
-            registrations = register_objects(connection, group, self._keyer, self._store, on_disk)
+            registrations = register_objects(
+                connection, group, self._keyer, self._store, on_disk, self._statement
+            )
             on_disk()
         except SQLAlchemyError as error:
             raise _unavailable(error) from None
@@ -66,6 +72,7 @@ class GroupRegistrar(GalleryRegistrar):
     """
 
     _connection: Connection | None = None
+    _statement = EXECUTE
 
     def register_group(
         self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
@@ -120,10 +127,11 @@ class GroupRegistrar(GalleryRegistrar):
             raise
 
     def _connected(self) -> Connection:
-        """A connection outside the pool, whose statements end while peers still wait."""
+        """A connection outside the pool, with its own settings and its plan."""
         connection = self._engine.connect()
         connection.detach()
-        connection.execute(text(_BOUNDED))
+        connection.exec_driver_sql(_SESSION)
+        connection.exec_driver_sql(PREPARE)
         connection.commit()
         return connection
 

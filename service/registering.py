@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from dicom_node.files import ObjectStore
@@ -22,41 +22,43 @@ from service.queue import retry
 # known is looked for first, so that a duplicate uses up no instance_id; by subqueries and not by
 # joins, since a join over some hundred rows would be planned as a scan of the whole gallery. In the
 # order of their UIDs, so that two processes do not wait for each other in a circle.
-_INSERT = text(
-    """
-    WITH arrived AS (
-        INSERT INTO instance (
-            series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, patient_key,
-            patient_sex, patient_age_years, image_type, instance_number, rows, columns, frames,
-            flags, file_name, file_size, sha256, source)
-        SELECT series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, patient_key,
-            patient_sex, patient_age_years, image_type, instance_number, rows, columns, frames,
-            flags, file_name, file_size, decode(sha256, 'hex'), source
-        FROM (
-            SELECT r.*,
-                (SELECT s.series_id FROM series s JOIN study USING (study_id)
-                 WHERE study_instance_uid = r.study_instance_uid
-                     AND series_instance_uid = r.series_instance_uid) AS series_id,
-                (SELECT i.instance_id FROM instance i
-                 WHERE i.sop_instance_uid = r.sop_instance_uid) AS known_id
-            FROM jsonb_to_recordset(CAST(:objects AS jsonb)) AS r(
-                study_instance_uid text, series_instance_uid text, sop_instance_uid text,
-                sop_class_uid text, transfer_syntax_uid text, patient_key uuid, patient_sex text,
-                patient_age_years smallint, image_type text[], instance_number integer,
-                rows integer, columns integer, frames integer, flags text[], file_name text,
-                file_size bigint, sha256 text, source text)
-            OFFSET 0
-        ) AS arriving
-        WHERE series_id IS NOT NULL AND known_id IS NULL
-        ORDER BY sop_instance_uid
-        ON CONFLICT (sop_instance_uid) DO NOTHING
-        RETURNING instance_id, file_name
-    ), queued AS (
-        INSERT INTO embedding_job (instance_id) SELECT instance_id FROM arrived
-    )
-    SELECT file_name FROM arrived
-    """
+_TEMPLATE = """
+WITH arrived AS (
+    INSERT INTO instance (
+        series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, patient_key,
+        patient_sex, patient_age_years, image_type, instance_number, rows, columns, frames,
+        flags, file_name, file_size, sha256, source)
+    SELECT series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, patient_key,
+        patient_sex, patient_age_years, image_type, instance_number, rows, columns, frames,
+        flags, file_name, file_size, decode(sha256, 'hex'), source
+    FROM (
+        SELECT r.*,
+            (SELECT s.series_id FROM series s JOIN study USING (study_id)
+             WHERE study_instance_uid = r.study_instance_uid
+                 AND series_instance_uid = r.series_instance_uid) AS series_id,
+            (SELECT i.instance_id FROM instance i
+             WHERE i.sop_instance_uid = r.sop_instance_uid) AS known_id
+        FROM jsonb_to_recordset({objects}) AS r(
+            study_instance_uid text, series_instance_uid text, sop_instance_uid text,
+            sop_class_uid text, transfer_syntax_uid text, patient_key uuid, patient_sex text,
+            patient_age_years smallint, image_type text[], instance_number integer,
+            rows integer, columns integer, frames integer, flags text[], file_name text,
+            file_size bigint, sha256 text, source text)
+        OFFSET 0
+    ) AS arriving
+    WHERE series_id IS NOT NULL AND known_id IS NULL
+    ORDER BY sop_instance_uid
+    ON CONFLICT (sop_instance_uid) DO NOTHING
+    RETURNING instance_id, file_name
+), queued AS (
+    INSERT INTO embedding_job (instance_id) SELECT instance_id FROM arrived
 )
+SELECT file_name FROM arrived
+"""
+INSERT = _TEMPLATE.format(objects="CAST(%(objects)s AS jsonb)")
+# The same, planned once for a connection that is kept: planning takes longer than inserting.
+PREPARE = "PREPARE precuneus_register (jsonb) AS" + _TEMPLATE.format(objects="$1")
+EXECUTE = "EXECUTE precuneus_register (%(objects)s)"
 
 
 def register_objects(
@@ -65,21 +67,22 @@ def register_objects(
     keyer: PatientKeyer,
     store: ObjectStore,
     on_disk: Callable[[], None] = lambda: None,
+    statement: str = INSERT,
 ) -> list[Registration]:
     """Write the rows of a group; what became of each, in their order.
 
     Of several objects with one SOP Instance UID the first in the group comes first. The same bytes
     again replace the instance's file where that has been lost: a re-send heals it. `on_disk` is
-    called before any file is looked for.
+    called before any file is looked for. `statement` is INSERT, or EXECUTE where PREPARE was run.
     """
-    stored = _insert(connection, group, keyer)
+    stored = _insert(connection, statement, group, keyer)
     rest = [received for received in group if received.file.name not in stored]
     if rest:
         on_disk()
         unknown = _unknown(connection, rest)
         if unknown:
             _make_series(connection, [received.header for received in unknown])
-            stored |= _insert(connection, unknown, keyer)
+            stored |= _insert(connection, statement, unknown, keyer)
     return [
         Registration.STORED
         if received.file.name in stored
@@ -89,11 +92,11 @@ def register_objects(
 
 
 def _insert(
-    connection: Connection, group: Sequence[ReceivedObject], keyer: PatientKeyer
+    connection: Connection, statement: str, group: Sequence[ReceivedObject], keyer: PatientKeyer
 ) -> set[str]:
     """Write what is new in a known series; the names of its files."""
     objects = json.dumps([_facts(received, keyer) for received in _firsts(group)])
-    return set(connection.scalars(_INSERT, {"objects": objects}))
+    return set(connection.exec_driver_sql(statement, {"objects": objects}).scalars())
 
 
 def _firsts(group: Sequence[ReceivedObject]) -> list[ReceivedObject]:

@@ -7,6 +7,7 @@ pynetdicom negotiates and encodes; which SOP classes and syntaxes the node takes
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydicom.uid import UID
 from pynetdicom.pdu import A_ASSOCIATE_AC
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -150,12 +151,12 @@ class Negotiator:
         return bytes(pdu.encode())
 
 
-def _roles(request: A_ASSOCIATE) -> dict[str, tuple[bool | None, bool | None]]:
+def _roles(request: A_ASSOCIATE) -> dict[UID, tuple[bool | None, bool | None]]:
     """The roles that the peer proposes, by SOP class."""
     return {
         item.sop_class_uid: (item.scu_role, item.scp_role)
         for item in request.user_information
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
+        if isinstance(item, SCP_SCU_RoleSelectionNegotiation) and item.sop_class_uid is not None
     }
 
 
