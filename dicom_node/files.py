@@ -12,12 +12,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from dicom_node.errors import CannotUnderstand
 from dicom_node.incoming import IncomingFile
-from dicom_node.meta import FileMeta, read_meta, stored_transfer_syntax
+from dicom_node.meta import PREFIX, FileMeta, read_meta, stored_transfer_syntax
 
 _CHUNK = 1 << 20
 _log = logging.getLogger("precuneus.node")
@@ -70,14 +71,15 @@ class ObjectStore:
             for folder in (self._objects, root):
                 _sync_folder(folder)
 
-    def begin(self, meta: bytes) -> IncomingFile:
-        """Create a file that the caller writes, completes or discards; `meta`: encoded group 0002.
+    def begin(self, meta: bytes, transfer_syntax_uid: str) -> IncomingFile:
+        """Create a file that the caller writes, completes or discards.
+
+        `meta` is the encoded group 0002, and names the same transfer syntax.
 
         Raises:
-            CannotUnderstand: `meta` names no transfer syntax.
             OutOfResources: the disk does not take it.
         """
-        return IncomingFile(self._objects, meta)
+        return IncomingFile(self._objects, meta, transfer_syntax_uid)
 
     def write(self, parts: Iterable[bytes | memoryview], meta: bytes) -> StoredFile:
         """Write preamble, `meta` (encoded group 0002) and the dataset's `parts`, and sync them.
@@ -86,9 +88,10 @@ class ObjectStore:
             The complete file under its final name.
 
         Raises:
+            CannotUnderstand: `meta` names no transfer syntax; nothing is written.
             OutOfResources: the disk took not all of it; nothing is left behind.
         """
-        file = self.begin(meta)
+        file = self.begin(meta, stored_transfer_syntax(read_meta(BytesIO(PREFIX + meta))))
         try:
             for part in parts:
                 file.write(part)

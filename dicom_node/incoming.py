@@ -7,7 +7,6 @@ Memory does not grow with it.
 import contextlib
 import fcntl
 import hashlib
-import io
 import os
 import uuid
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dicom_node.errors import OutOfResources
-from dicom_node.meta import PREFIX, read_meta, stored_transfer_syntax
+from dicom_node.meta import PREFIX
 
 _MAX_PIECES = 256
 
@@ -24,22 +23,20 @@ _MAX_PIECES = 256
 class IncomingFile:
     """A file being written; to be ended by `complete` or `discard`, and used by one thread."""
 
-    def __init__(self, objects: Path, meta: bytes) -> None:
+    def __init__(self, objects: Path, meta: bytes, transfer_syntax_uid: str) -> None:
         """Create it, with preamble and `meta` (encoded group 0002) at its beginning.
 
         Raises:
-            CannotUnderstand: `meta` names no transfer syntax; nothing was created.
             OutOfResources: the disk does not take it; nothing is left behind.
         """
-        syntax = stored_transfer_syntax(read_meta(io.BytesIO(PREFIX + meta)))
         identity = uuid.uuid4().hex
         self.name = f"{identity[:2]}/{identity}.dcm"
-        self.transfer_syntax_uid = syntax
+        self.transfer_syntax_uid = transfer_syntax_uid
         self.dataset_offset = len(PREFIX) + len(meta)
         self.size = 0
         self._path = objects / self.name
         self._unfinished = self._path.with_suffix(".part")
-        self._digest = hashlib.sha256(syntax.encode("ascii"))
+        self._digest = hashlib.sha256(transfer_syntax_uid.encode("ascii"))
         self._pieces: list[bytes | memoryview] = []
         self._descriptor = -1
         with self._or_discarded():

@@ -124,7 +124,7 @@ class Receiver:
             transfer_syntax_uid=transfer_syntax_uid,
             source=source,
         )
-        return self._store.begin(meta)
+        return self._store.begin(meta, transfer_syntax_uid)
 
     def examine(
         self, file: IncomingFile, announced: AnnouncedObject, source: str
@@ -138,7 +138,7 @@ class Receiver:
         """
         with file.opened() as opened:
             header = header_of(
-                dataset_source(opened, file.transfer_syntax_uid, file.dataset_offset)
+                dataset_source(opened, file.transfer_syntax_uid, file.dataset_offset), strict=True
             )
         _compare(header, announced)
         return ReceivedObject(header, StoredFile(file.name, file.size, file.sha256), source)
