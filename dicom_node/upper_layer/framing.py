@@ -10,6 +10,10 @@ from typing import Protocol
 from dicom_node.upper_layer.pdus import HEADER, KINDS, P_DATA_TF, PDV_HEADER
 from dicom_node.upper_layer.violations import InvalidParameter, UnrecognisedPdu
 
+_SPEAKS = {0x16: " (the peer seems to speak TLS)"} | dict.fromkeys(
+    b"DGHOP", " (the peer seems to speak HTTP)"
+)
+
 
 class PduHandler(Protocol):
     """What becomes of PDUs; each method may raise a `Violation`."""
@@ -73,7 +77,8 @@ class PduReader:
 
     def _take_header(self, data: memoryview, handler: PduHandler) -> int:
         if not self._begun and data[0] not in KINDS:
-            raise UnrecognisedPdu(f"a PDU of the unknown type 0x{data[0]:02X}")
+            hint = _SPEAKS.get(data[0], "")
+            raise UnrecognisedPdu(f"a PDU of the unknown type 0x{data[0]:02X}{hint}")
         used, header = self._gather(data, HEADER.size)
         if header is None:
             return used
