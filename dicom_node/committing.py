@@ -82,8 +82,8 @@ class Committer:
                     arrival.file, arrival.announced, arrival.source
                 )
             except Exception as error:
-                arrival.file.discard()
-                arrival.done(_as_dicom_error(error))
+                _without_fail(arrival.file.discard)
+                _answer(arrival, _as_dicom_error(error))
                 continue
             # Its rows are written while its bytes are.
             self._examined.put(arrival)
@@ -111,7 +111,7 @@ class Committer:
         except _NotOnDisk:
             for arrival in group:
                 if arrival.failure is not None:
-                    arrival.done(arrival.failure)
+                    _answer(arrival, arrival.failure)
             self._settle([arrival for arrival in group if arrival.failure is None])
             return
         for arrival, outcome in zip(group, outcomes, strict=True):
@@ -129,21 +129,34 @@ class Committer:
         if not objects:
             return []
         try:
-            return self._receiver.register_group(objects, on_disk)
+            outcomes = self._receiver.register_group(objects, on_disk)
+            if len(outcomes) != len(objects):
+                raise RuntimeError("not every object has an outcome")
         except _NotOnDisk:
             raise
         except Exception as error:
             return [unexpected(error, "registering")] * len(objects)
+        return outcomes
 
     def _end(self, arrival: _Arrival, outcome: Outcome) -> None:
         # A file that is still being synced would outlive its removal.
         arrival.on_disk.wait()
-        if arrival.received is not None and arrival.failure is None:
-            try:
-                self._receiver.drop_unreferred(arrival.received, outcome)
-            except OSError as error:
-                unexpected(error, "removing a file")
-        arrival.done(outcome)
+        received = arrival.received
+        if received is not None and arrival.failure is None:
+            _without_fail(lambda: self._receiver.drop_unreferred(received, outcome))
+        _answer(arrival, outcome)
+
+
+def _answer(arrival: _Arrival, outcome: Outcome) -> None:
+    _without_fail(lambda: arrival.done(outcome))
+
+
+def _without_fail(call: Callable[[], None]) -> None:
+    """A thread that all objects pass through must outlive a defect in what it calls."""
+    try:
+        call()
+    except Exception as error:
+        unexpected(error, "ending a request")
 
 
 def _as_dicom_error(error: Exception) -> DicomError:

@@ -108,6 +108,7 @@ class StorageNode:
         if listener is None:
             return
         self._loop.post(listener.end)
+        self._loop.post(self._drop_unassociated)
         self._is_empty.wait(drain_s)
         self._loop.post(self._abort_all)
         self._is_empty.wait(_ABORT_GRACE_S)
@@ -147,6 +148,12 @@ class StorageNode:
             self._gate.leave(peer)
             if not len(self._gate):
                 self._is_empty.set()
+
+    def _drop_unassociated(self) -> None:
+        """Nobody is waited for who has not asked for anything yet."""
+        for peer in self._gate.all():
+            if peer.association.state is State.AWAITING_REQUEST:
+                peer.drop("the node stops")
 
     def _abort_all(self) -> None:
         for peer in self._gate.all():

@@ -13,7 +13,7 @@ from dicom_node.contexts import STORAGE_SOP_CLASSES
 from dicom_node.errors import CannotUnderstand, DatasetMismatch, DicomError, OutOfResources
 from dicom_node.incoming import IncomingFile
 from dicom_node.observer import NodeObserver
-from dicom_node.receive import AnnouncedObject, Outcome, Receiver
+from dicom_node.receive import AnnouncedObject, Outcome, Receiver, Registration
 from dicom_node.uids import MAX_UID_LENGTH, is_uid
 from dicom_node.unexpected import unexpected
 from dicom_node.upper_layer.command_set import AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID
@@ -152,24 +152,29 @@ class StoreOperation:
         self.abandon()
 
     def _answer(self, outcome: Outcome, answer: Answer) -> None:
-        if isinstance(outcome, DicomError):
-            self._tell_refused(outcome)
-            answer(Response(outcome.status, str(outcome)))
-            return
+        """Log, count and answer, in this order: who is answered finds the record."""
+        try:
+            if isinstance(outcome, DicomError):
+                self._tell_refused(outcome)
+            else:
+                self._tell_stored(outcome)
+        finally:
+            answer(_response(outcome))
+
+    def _tell_stored(self, registration: Registration) -> None:
         seconds = time.perf_counter() - self._finished_at
         self._service.observer.stored(seconds)
         _log.info(
             "object %s",
-            outcome.value,
+            registration.value,
             extra={
-                "action": f"store.{outcome.value}",
+                "action": f"store.{registration.value}",
                 "sop_instance_uid": self._announced.sop_instance_uid,
                 "calling_ae_title": self._calling,
                 "status": f"0x{SUCCESS:04X}",
                 "seconds": round(seconds, 4),
             },
         )
-        answer(Response(SUCCESS))
 
     def _tell_refused(self, error: DicomError) -> None:
         """Log and count a refusal; the response says the reason in its Error Comment."""
@@ -186,6 +191,12 @@ class StoreOperation:
                 "reason": str(error),
             },
         )
+
+
+def _response(outcome: Outcome) -> Response:
+    if isinstance(outcome, DicomError):
+        return Response(outcome.status, str(outcome))
+    return Response(SUCCESS)
 
 
 def _require_usable(announced: AnnouncedObject) -> None:

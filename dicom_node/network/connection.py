@@ -76,6 +76,10 @@ class Connection:
             self.association.abort(overdue)
         self._proceed(now)
 
+    def on_defect(self) -> None:
+        """As `Watcher` says."""
+        self.drop("an error in the node; its log has the place")
+
     def abort(self, reason: str) -> None:
         """End it from our side."""
         self.association.abort(reason)

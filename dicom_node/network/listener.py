@@ -62,6 +62,9 @@ class Listener:
             self._is_short = False
             self._loop.watch(self._socket, READ, self)
 
+    def on_defect(self) -> None:
+        """As `Watcher` says: whoever was being accepted is gone, the next may come."""
+
     def _rest(self, error: OSError) -> None:
         fields = {"action": "node.short", "error": errno.errorcode[error.errno or 0]}
         _log.error("no more connections can be accepted just now", extra=fields)

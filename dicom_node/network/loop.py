@@ -29,6 +29,9 @@ class Watcher(Protocol):
     def on_tick(self, now: float) -> None:
         """Some time has passed."""
 
+    def on_defect(self) -> None:
+        """One of the above raised, which is in the log: end what cannot go on."""
+
 
 class Loop:
     """Watches sockets and runs what is posted; all but `post` and `stop` in its own thread.
@@ -107,17 +110,22 @@ class Loop:
                     self._wakes.recv(64)
                     self._is_woken = False
                 else:
-                    _guarded(key.data.on_ready, mask, now)
+                    if not _guarded(key.data.on_ready, mask, now):
+                        _guarded(key.data.on_defect)
             for _ in range(len(self._posted)):
                 _guarded(self._posted.popleft())
             if now >= due:
                 for _, watcher in list(self._watched.values()):
-                    _guarded(watcher.on_tick, now)
+                    if not _guarded(watcher.on_tick, now):
+                        _guarded(watcher.on_defect)
                 due = now + _TICK_S
 
 
-def _guarded(call: Callable[..., None], *arguments: object) -> None:
-    """A defect in one association's code must not end all others'; its text may quote a dataset."""
+def _guarded(call: Callable[..., None], *arguments: object) -> bool:
+    """Whether it went well; a defect in one association's code must not end all others'.
+
+    The defect's text may quote a dataset, so that only its place is logged.
+    """
     try:
         call(*arguments)
     except Exception as error:
@@ -127,3 +135,5 @@ def _guarded(call: Callable[..., None], *arguments: object) -> None:
         ]
         fields = {"action": "node.error", "exception": type(error).__name__, "at": places}
         _log.error("unexpected %s in the node's loop", type(error).__name__, extra=fields)
+        return False
+    return True
