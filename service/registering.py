@@ -79,7 +79,7 @@ def register_objects(
     rest = [received for received in group if received.file.name not in stored]
     if rest:
         on_disk()
-        unknown = _unknown(connection, rest)
+        unknown = _firsts(_unknown(connection, rest))
         if unknown:
             _make_series(connection, [received.header for received in unknown])
             stored |= _insert(connection, statement, unknown, keyer)

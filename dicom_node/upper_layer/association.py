@@ -208,11 +208,8 @@ class Association:
             return
         self.answered[response.status] += 1
         command = encode_response(request.command, response.status, response.comment)
-        self._outgoing.append(
-            pdus.encode_message(
-                request.context.context_id, command, None, self.acceptance.peer_maximum
-            )
-        )
+        context_id, most = request.context.context_id, self.acceptance.peer_maximum
+        self._outgoing.append(pdus.encode_command(context_id, command, most))
 
     def abort(self, reason: str, source: int = SERVICE_USER, number: int = 0) -> None:
         """End it from our side; `reason` is for the log."""

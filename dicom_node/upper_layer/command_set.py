@@ -74,10 +74,8 @@ def parse_command(data: bytes) -> CommandSet:
     return CommandSet(values)
 
 
-def encode_response(
-    request: CommandSet, status: int, comment: str = "", *, has_dataset: bool = False
-) -> bytes:
-    """The response to a request: its UIDs again, the status and perhaps an Error Comment.
+def encode_response(request: CommandSet, status: int, comment: str = "") -> bytes:
+    """The response to a request, without dataset: its UIDs again, status, perhaps Error Comment.
 
     Raises:
         InvalidMessage: the request names no command or no message.
@@ -90,7 +88,7 @@ def encode_response(
         _encode(AFFECTED_SOP_CLASS_UID, class_uid[:_MAX_UID]) if class_uid else b"",
         _encode_number(COMMAND_FIELD, request.number(COMMAND_FIELD) | RESPONSE),
         _encode_number(RESPONDED_TO, request.number(MESSAGE_ID)),
-        _encode_number(DATA_SET_TYPE, 0 if has_dataset else NO_DATASET),
+        _encode_number(DATA_SET_TYPE, NO_DATASET),
         _encode_number(STATUS, status),
     ]
     if comment:

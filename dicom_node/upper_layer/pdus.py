@@ -32,14 +32,9 @@ def encode_release_reply() -> bytes:
     return struct.pack(">BxL4x", RELEASE_RP, 4)
 
 
-def encode_message(
-    context_id: int, command: bytes, dataset: bytes | None, peer_maximum: int
-) -> bytes:
-    """A whole DIMSE message in P-DATA-TF PDUs, none longer than the peer takes (0: any length)."""
-    parts = [*_fragments(context_id, command, IS_COMMAND, peer_maximum)]
-    if dataset is not None:
-        parts += _fragments(context_id, dataset, 0, peer_maximum)
-    return b"".join(parts)
+def encode_command(context_id: int, command: bytes, peer_maximum: int) -> bytes:
+    """A message without dataset in P-DATA-TF PDUs, none longer than the peer takes (0: any)."""
+    return b"".join(_fragments(context_id, command, IS_COMMAND, peer_maximum))
 
 
 def _fragments(context_id: int, data: bytes, kind: int, peer_maximum: int) -> Iterator[bytes]:

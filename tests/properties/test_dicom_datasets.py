@@ -111,6 +111,7 @@ def test_plain_values_are_those_that_pydicom_reads(
     assert texts_of(ours, keyword) == texts_of(pydicoms, keyword)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=3000), st.integers(0, 3000))
 def test_what_is_deflated_is_inflated_up_to_the_limit(content: bytes, limit: int) -> None:
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
@@ -122,6 +123,7 @@ def test_what_is_deflated_is_inflated_up_to_the_limit(content: bytes, limit: int
             inflate(deflated, limit)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=200, max_size=3000))
 def test_what_is_deflated_and_cut_off_is_refused(content: bytes) -> None:
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)

@@ -94,6 +94,7 @@ def test_any_bytes_are_a_command_or_none(data: bytes) -> None:
     assert sum(8 + len(content) for content in parsed.values.values()) == len(data)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 0xFFFF), st.text(max_size=100), st.integers(0, 0xFFFF))
 def test_a_response_can_be_read_again(status: int, comment: str, message: int) -> None:
     request = parse_command(command(0x0001, message_id=message))

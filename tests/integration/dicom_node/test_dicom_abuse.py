@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import psutil
 import pytest
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian
 
 from dicom_node.network.deadlines import Deadlines
 from dicom_node.network.gate import Limits
@@ -258,6 +259,15 @@ def test_the_same_object_on_four_associations_is_stored_once(abused: Abused) -> 
     assert statuses == [0x0000] * 4
     known = [o for o in abused.node.gallery.objects if o.header.sop_instance_uid == "1.2.3"]
     assert len(known) == 1
+
+
+def test_a_deflated_object_has_no_context_to_come_in(abused: Abused) -> None:
+    deflated = (str(CTImageStorage), [str(DeflatedExplicitVRLittleEndian)])
+    with RawPeer(abused.port, source=OTHER_ADDRESS) as peer:
+        assert peer.associate(association_request(deflated)) == 0x02
+        peer.begin_store("1.2.3")
+        assert peer.is_let_go()
+    abused.await_reason("a presentation context that was not accepted")
 
 
 def test_a_uid_that_is_a_path_is_refused(abused: Abused) -> None:

@@ -80,6 +80,16 @@ def test_each_object_of_a_mixed_group_has_its_own_outcome(
     assert count_rows(engine, "series") == 3
 
 
+def test_a_rival_that_comes_with_the_first_makes_no_study(
+    engine: Engine, registrar: GroupRegistrar, received: Receive
+) -> None:
+    first = ct_dataset()
+    rival = ct_dataset(sop_instance_uid=first.SOPInstanceUID)
+    outcomes = registrar.register_group([received(first), received(rival)], nothing)
+    assert outcomes == [STORED, CONFLICT]
+    assert count_rows(engine, "study") == count_rows(engine, "series") == 1
+
+
 def test_one_bad_object_does_not_fail_its_group(
     engine: Engine, registrar: GroupRegistrar, received: Receive
 ) -> None:
