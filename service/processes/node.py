@@ -1,6 +1,7 @@
 """The DICOM node as a process: settle what an interrupted run left, then receive."""
 
 import logging
+import resource
 from threading import Event, Thread
 
 from sqlalchemy import Engine
@@ -20,6 +21,7 @@ from service.processes.signals import stop_event
 from service.recover import recover, settle_unfinished
 from service.settings import DicomSettings, Settings
 
+_OTHER_FILES = 256
 _RECOVERY_PAUSE_S = 30.0
 _LOG = logging.getLogger("precuneus.node")
 
@@ -31,6 +33,7 @@ def run_node(settings: Settings) -> int:
     configure_pynetdicom()
     follow_parent()
     stopped = stop_event()
+    _allow_open_files(settings.dicom)
     with open_gallery(settings) as engine, node_receiver(settings, engine) as taking:
         settle_unfinished(engine, object_store(settings))
         node = StorageNode(node_config(settings.dicom), taking, NodeMetrics())
@@ -69,13 +72,21 @@ def node_config(dicom: DicomSettings) -> NodeConfig:
     )
 
 
+def _allow_open_files(dicom: DicomSettings) -> None:
+    """Let the process hold a socket and a file for each association, as far as the system does."""
+    needed = 2 * dicom.maximum_associations + dicom.maximum_half_open + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def _recover(settings: Settings, engine: Engine, stopped: Event) -> None:
     """Register what has no row, beside receiving: an archive of millions takes its time."""
-    registering = receiver(settings, engine)
     while not stopped.is_set():
         try:
             store = object_store(settings)
-            report = recover(engine, store, registering, stopped.is_set)
+            report = recover(engine, store, receiver(settings, engine), stopped.is_set)
         except (DicomError, SQLAlchemyError, OSError) as error:
             fields = {"action": "recover.failed", "error": type(error).__name__}
             _LOG.warning("recovery is tried again", extra=fields)

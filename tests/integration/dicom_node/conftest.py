@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from dicom_node.configure import configure_pydicom, configure_pynetdicom
@@ -14,6 +15,9 @@ from dicom_node.meta import read_meta
 from dicom_node.observer import AssociationEvent
 from dicom_node.receive import Receiver, Register
 from dicom_node.scp import NodeConfig, StorageNode
+from dicom_node.storing import StorageLimits
+from tests.integration.dicom_node.abused import FEW, MB, PATIENT, Abused
+from tests.support.raw_peers import GoodSender
 from tests.unit.dicom_node.samples import Gallery
 
 
@@ -92,3 +96,17 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
 @pytest.fixture
 def running(start_node: Callable[..., RunningNode]) -> RunningNode:
     return start_node()
+
+
+@pytest.fixture
+def abused(
+    request: pytest.FixtureRequest, start_node: Callable[..., RunningNode]
+) -> Iterator[Abused]:
+    """A node with deadlines as the test's parameter says."""
+    deadlines = getattr(request, "param", PATIENT)
+    node = start_node(deadlines=deadlines, limits=FEW, storage=StorageLimits(object_bytes=MB))
+    good = GoodSender(node.port)
+    before = psutil.Process().memory_info().rss
+    with good.sending():
+        yield Abused(node, good)
+    assert psutil.Process().memory_info().rss < before + 64 * MB
