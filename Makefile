@@ -3,6 +3,7 @@
 # make evaluate  figures of an encoder (DATA=slices.csv; ARGS='--plots DIR': pictures, too)
 # make encoder   trains both encoders that ship (DATA=slices.csv); interrupted, it goes on where it was
 # make compare   trains and measures what the encoder is compared with (ARGS='--epochs 5')
+# make soak   the node under kills, large objects and a day in small; an hour and 6 GB of disk
 # make bench  the comparisons of docs/benchmarks.md
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts tests evaluate encoder compare bench clean
+.PHONY: help demo test lint types contracts tests soak evaluate encoder compare bench clean
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -43,6 +44,9 @@ contracts: $(VENV)/.precuneus-dev
 
 tests: $(VENV)/.precuneus-dev
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.precuneus-dev
+	SOAK=1 $(BIN)/python -m pytest tests/integration/service/node
 
 $(VENV)/.precuneus-evaluate: $(VENV)/.precuneus
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[evaluate]'

@@ -10,14 +10,14 @@ import hashlib
 import logging
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from dicom_node.errors import CannotUnderstand, OutOfResources
+from dicom_node.errors import CannotUnderstand
+from dicom_node.incoming import IncomingFile
 from dicom_node.meta import PREFIX, FileMeta, read_meta, stored_transfer_syntax
 
 _CHUNK = 1 << 20
@@ -71,6 +71,16 @@ class ObjectStore:
             for folder in (self._objects, root):
                 _sync_folder(folder)
 
+    def begin(self, meta: bytes, transfer_syntax_uid: str) -> IncomingFile:
+        """Create a file that the caller writes, completes or discards.
+
+        `meta` is the encoded group 0002, and names the same transfer syntax.
+
+        Raises:
+            OutOfResources: the disk does not take it.
+        """
+        return IncomingFile(self._objects, meta, transfer_syntax_uid)
+
     def write(self, parts: Iterable[bytes | memoryview], meta: bytes) -> StoredFile:
         """Write preamble, `meta` (encoded group 0002) and the dataset's `parts`, and sync them.
 
@@ -78,30 +88,27 @@ class ObjectStore:
             The complete file under its final name.
 
         Raises:
+            CannotUnderstand: `meta` names no transfer syntax; nothing is written.
             OutOfResources: the disk took not all of it; nothing is left behind.
         """
-        identity = uuid.uuid4().hex
-        name = f"{identity[:2]}/{identity}.dcm"
-        path = self.path(name)
-        unfinished = path.with_suffix(".part")
-        digest = _new_hash(read_meta(BytesIO(PREFIX + meta)))
+        file = self.begin(meta, stored_transfer_syntax(read_meta(BytesIO(PREFIX + meta))))
         try:
-            with _locked_new_file(unfinished) as file:
-                _write_all(file, PREFIX + meta)
-                for part in parts:
-                    digest.update(part)
-                    _write_all(file, part)
-                os.fsync(file.fileno())
-                size = os.fstat(file.fileno()).st_size
-                unfinished.rename(path)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            reason = os.strerror(error.errno) if error.errno else type(error).__name__
-            raise OutOfResources(f"the object could not be written to disk: {reason}") from None
+            for part in parts:
+                file.write(part)
+                file.flush()
+            return completed(file)
         except BaseException:
-            unfinished.unlink(missing_ok=True)
+            file.discard()
             raise
-        return StoredFile(name, size, digest.digest())
+
+    def free_bytes(self) -> int:
+        """What the objects' disk still takes.
+
+        Raises:
+            OSError: it cannot be asked.
+        """
+        found = os.statvfs(self._objects)
+        return found.f_bavail * found.f_frsize
 
     def path(self, name: str) -> Path:
         """Where the file of that name lies."""
@@ -180,16 +187,14 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _locked_new_file(path: Path) -> BinaryIO:
-    """A new, unbuffered file that only we may read; the lock tells others that we are alive."""
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-    file = open(os.open(path, flags, 0o600), "wb", buffering=0)  # noqa: PTH123, SIM115
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError:
-        file.close()
-        raise
-    return file
+def completed(file: IncomingFile) -> StoredFile:
+    """Sync a file that is whole, and give it its final name.
+
+    Raises:
+        OutOfResources: the disk does not take it; nothing is left behind.
+    """
+    sha256 = file.complete()
+    return StoredFile(file.name, file.size, sha256)
 
 
 def _lock_now(file: BinaryIO) -> bool:
@@ -198,13 +203,6 @@ def _lock_now(file: BinaryIO) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _write_all(file: BinaryIO, part: bytes | memoryview) -> None:
-    """An unbuffered write may be short, which is how a filling disk announces itself."""
-    rest = memoryview(part).cast("B")
-    while rest:
-        rest = rest[os.write(file.fileno(), rest) :]
 
 
 def _new_hash(meta: FileMeta) -> "hashlib._Hash":

@@ -10,16 +10,20 @@ from typing import BinaryIO
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from dicom_node.dataset import (
     MAX_INFLATED_BYTES,
+    UNDEFINED_LENGTH,
     DatasetSource,
+    PixelElement,
     dataset_source,
     open_stored,
-    read_elements,
 )
+from dicom_node.errors import CannotUnderstand
 from dicom_node.uids import checked_uid, has_leading_zeros
 from dicom_node.values import age_years_of, date_of, integer_of, text_of, texts_of
+from dicom_node.walking import walk
 
 _UIDS = {
     "SOPClassUID": "SOP Class UID",
@@ -113,9 +117,15 @@ def read_header(
     return header_of(dataset_source(file, syntax, limit=max_inflated_bytes))
 
 
-def header_of(source: DatasetSource) -> Header:
-    """The header of an opened dataset; raises as `read_header` does."""
-    dataset, pixels = read_elements(source, _HEADER_TAGS)
+def header_of(source: DatasetSource, *, strict: bool = False) -> Header:
+    """The header of an opened dataset; raises as `read_header` does.
+
+    `strict` refuses bytes that are plainly not in the transfer syntax they are said to be in: such
+    files exist in archives, but a peer that negotiated the syntax should know.
+    """
+    dataset, pixels, is_explicit = walk(source, _HEADER_TAGS)
+    if strict:
+        _require_syntax(source, pixels, is_explicit=is_explicit)
     uids = {name: checked_uid(text_of(dataset, key, 256), name) for key, name in _UIDS.items()}
     flags = [f"leading zeros in {name}" for name, uid in uids.items() if has_leading_zeros(uid)]
     return Header(
@@ -141,6 +151,17 @@ def header_of(source: DatasetSource) -> Header:
         has_pixel_data=pixels is not None and pixels.length != 0,
         flags=tuple(flags),
     )
+
+
+def _require_syntax(
+    source: DatasetSource, pixels: PixelElement | None, *, is_explicit: bool
+) -> None:
+    syntax = UID(source.transfer_syntax_uid)
+    if not syntax.is_transfer_syntax:
+        return
+    is_compressed = pixels is not None and pixels.length == UNDEFINED_LENGTH
+    if is_explicit == syntax.is_implicit_VR or (is_compressed and not syntax.is_compressed):
+        raise CannotUnderstand("the dataset is not in the transfer syntax that was agreed on")
 
 
 def _code(dataset: Dataset, keyword: str) -> str | None:

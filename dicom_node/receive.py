@@ -4,10 +4,11 @@ Only what `Receiver.receive` returns may be acknowledged to a peer.
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
+from dicom_node.dataset import dataset_source
 from dicom_node.errors import (
     CannotUnderstand,
     DatasetMismatch,
@@ -16,8 +17,11 @@ from dicom_node.errors import (
     StoredFileUnreadable,
 )
 from dicom_node.files import ObjectStore, StoredFile
-from dicom_node.header import Header, read_header
+from dicom_node.header import Header, header_of, read_header
+from dicom_node.incoming import IncomingFile
 from dicom_node.meta import encode_meta
+from dicom_node.uids import checked_uid
+from dicom_node.unexpected import unexpected
 
 
 class Registration(enum.Enum):
@@ -46,6 +50,14 @@ class AnnouncedObject:
 
 
 Register = Callable[[ReceivedObject], Registration]
+Outcome = Registration | DicomError
+OnDisk = Callable[[], None]
+RegisterGroup = Callable[[Sequence[ReceivedObject], OnDisk], Sequence[Outcome]]
+"""Registers objects together, one commit for all; an outcome for each, in their order.
+
+The files may be on their way to the disk still: it calls the second argument before it commits, and
+before it looks at a file. What that raises comes back to the caller, with nothing registered.
+"""
 
 
 class Receiver:
@@ -53,11 +65,15 @@ class Receiver:
 
     `register` commits to the database before it returns. It raises `OutOfResources` when the
     database fails, with `outcome_unknown` when the commit may have happened all the same.
+    `register_group` does so for many objects at once; without one they are registered singly.
     """
 
-    def __init__(self, store: ObjectStore, register: Register) -> None:
+    def __init__(
+        self, store: ObjectStore, register: Register, register_group: RegisterGroup | None = None
+    ) -> None:
         self._store = store
         self._register = register
+        self.register_group = register_group or self._one_by_one
 
     def receive(
         self,
@@ -93,17 +109,72 @@ class Receiver:
         file = self._store.write([dataset], meta)
         return self._settle(ReceivedObject(header, file, source)), header
 
+    def begin(
+        self, announced: AnnouncedObject, *, transfer_syntax_uid: str, source: str
+    ) -> IncomingFile:
+        """Create the file of an object whose dataset is about to come.
+
+        Raises:
+            CannotUnderstand: what the command announces is no UID.
+            OutOfResources: the disk does not take it.
+        """
+        meta = encode_meta(
+            sop_class_uid=checked_uid(announced.sop_class_uid, "SOP Class UID"),
+            sop_instance_uid=checked_uid(announced.sop_instance_uid, "SOP Instance UID"),
+            transfer_syntax_uid=transfer_syntax_uid,
+            source=source,
+        )
+        return self._store.begin(meta, transfer_syntax_uid)
+
+    def examine(
+        self, file: IncomingFile, announced: AnnouncedObject, source: str
+    ) -> ReceivedObject:
+        """Read the header of a file whose dataset has come whole, and compare it.
+
+        Its pixels are not read; memory does not grow with it.
+
+        Raises:
+            CannotUnderstand, DatasetMismatch: as for `receive`; the file is left to the caller.
+        """
+        with file.opened() as opened:
+            header = header_of(
+                dataset_source(opened, file.transfer_syntax_uid, file.dataset_offset), strict=True
+            )
+        _compare(header, announced)
+        return ReceivedObject(header, StoredFile(file.name, file.size, file.sha256), source)
+
+    def free_bytes(self) -> int:
+        """What the objects' disk still takes; raises OSError when it cannot be asked."""
+        return self._store.free_bytes()
+
     def _settle(self, received: ReceivedObject) -> Registration:
         """Register a file just written, and drop it where nothing can refer to it."""
         try:
             registration = self._register(received)
         except DicomError as error:
-            if not (isinstance(error, OutOfResources) and error.outcome_unknown):
-                self._store.remove(received.file.name)
+            self.drop_unreferred(received, error)
             raise
-        if registration is Registration.DUPLICATE:
-            self._store.remove(received.file.name)
+        self.drop_unreferred(received, registration)
         return registration
+
+    def drop_unreferred(self, received: ReceivedObject, outcome: Outcome) -> None:
+        """Remove a file to which, after this outcome, no row refers and none ever will."""
+        if isinstance(outcome, OutOfResources) and outcome.outcome_unknown:
+            return
+        if isinstance(outcome, DicomError) or outcome is Registration.DUPLICATE:
+            self._store.remove(received.file.name)
+
+    def _one_by_one(self, group: Sequence[ReceivedObject], on_disk: OnDisk) -> list[Outcome]:
+        on_disk()
+        outcomes: list[Outcome] = []
+        for received in group:
+            try:
+                outcomes.append(self._register(received))
+            except DicomError as error:
+                outcomes.append(error)
+            except Exception as error:
+                outcomes.append(unexpected(error, "registering"))
+        return outcomes
 
     def register_stored(self, name: str) -> tuple[Registration, Header]:
         """Register a complete file without a row again, after a crash or a restored backup.

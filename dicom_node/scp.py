@@ -1,21 +1,31 @@
 """The DICOM node: listens, and answers C-ECHO and C-STORE (PS3.4 Annexes A and B).
 
-It knows sockets and associations; what becomes of an object is the receiver's business.
+It puts loop, associations and services together; what becomes of an object is the receiver's
+business.
 """
 
 import logging
-import time
-from dataclasses import dataclass
+import socket
+import threading
+from dataclasses import dataclass, field
+from functools import partial
 
-from pynetdicom import AE, evt
-from pynetdicom.events import Event
-from pynetdicom.transport import ThreadedAssociationServer
-
-from dicom_node.associations import AssociationHandlers, socket_of
-from dicom_node.contexts import VERIFICATION
+from dicom_node.association_log import AssociationLog
+from dicom_node.committing import Committer
+from dicom_node.network.connection import Connection
+from dicom_node.network.deadlines import Deadlines
+from dicom_node.network.gate import Gate, Limits
+from dicom_node.network.listener import Listener
+from dicom_node.network.loop import Loop
+from dicom_node.network.transport import PlainTransport
 from dicom_node.observer import NodeObserver, SilentObserver
 from dicom_node.receive import Receiver
-from dicom_node.storing import SUCCESS, StoreHandler
+from dicom_node.storing import StorageLimits, StoreService
+from dicom_node.upper_layer.association import Answering, Association, State
+from dicom_node.upper_layer.command_set import C_ECHO, C_STORE
+from dicom_node.upper_layer.negotiation import Negotiator, Refusal
+from dicom_node.upper_layer.requests import AssociationTitles
+from dicom_node.upper_layer.services import Services, answer_echo
 
 _ABORT_GRACE_S = 2.0
 _log = logging.getLogger("precuneus.node")
@@ -23,19 +33,15 @@ _log = logging.getLogger("precuneus.node")
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """How the node listens; port 0 takes a free one, times are in seconds, sizes in bytes.
-
-    `network_timeout_s` is how long an association may stay idle, or a PDU incomplete.
-    """
+    """How the node listens; port 0 takes a free one. `max_pdu` is in bytes."""
 
     ae_title: str = "PRECUNEUS"
     host: str = "127.0.0.1"
     port: int = 11112
-    max_associations: int = 100
-    network_timeout_s: float = 120.0
-    acse_timeout_s: float = 30.0
-    dimse_timeout_s: float = 30.0
     max_pdu: int = 131072
+    limits: Limits = field(default_factory=Limits)
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    storage: StorageLimits = field(default_factory=StorageLimits)
 
 
 class StorageNode:
@@ -45,11 +51,17 @@ class StorageNode:
         self, config: NodeConfig, receiver: Receiver, observer: NodeObserver | None = None
     ) -> None:
         self._config = config
-        self._store = StoreHandler(receiver, observer or SilentObserver())
-        self._associations = AssociationHandlers(
-            config.ae_title, config.max_associations, config.network_timeout_s
-        )
-        self._server: ThreadedAssociationServer | None = None
+        self._receiver = receiver
+        self._observer = observer or SilentObserver()
+        self._negotiator = Negotiator(config.ae_title, config.max_pdu)
+        self._gate = Gate(config.limits)
+        self._log = AssociationLog(self._observer)
+        self._is_empty = threading.Event()
+        self._is_empty.set()
+        self._listener: Listener | None = None
+        self._loop: Loop
+        self._committer: Committer
+        self._services: Services
 
     def start(self) -> None:
         """Listen, in threads of its own.
@@ -58,25 +70,20 @@ class StorageNode:
             OSError: address or port cannot be bound.
         """
         config = self._config
-        entity = AE(ae_title=config.ae_title)
-        entity.require_called_aet = True
-        entity.maximum_associations = config.max_associations
-        entity.maximum_pdu_size = config.max_pdu
-        entity.network_timeout = config.network_timeout_s
-        entity.acse_timeout = config.acse_timeout_s
-        entity.dimse_timeout = config.dimse_timeout_s
-        # pynetdicom copies these contexts for each association, and wants at least one. The real
-        # ones are set per association, from what its peer proposes.
-        entity.add_supported_context(VERIFICATION)
-        self._server = entity.start_server(
-            (config.host, config.port),
-            block=False,
-            evt_handlers=[
-                (evt.EVT_C_ECHO, _answer_echo),
-                (evt.EVT_C_STORE, self._store),
-                *self._associations.bindings(),
-            ],
-        )
+        self._loop = Loop()
+        try:
+            self._listener = Listener(self._loop, config.host, config.port, self._enter)
+        except OSError:
+            self._loop.close()
+            raise
+        self._committer = Committer(self._receiver)
+        self._services = {
+            C_ECHO: answer_echo,
+            C_STORE: StoreService(self._receiver, self._committer, self._observer, config.storage),
+        }
+        self._committer.start()
+        self._loop.start()
+        self._loop.post(self._listener.begin)
         _log.info(
             "node listens",
             extra={
@@ -90,33 +97,68 @@ class StorageNode:
     @property
     def port(self) -> int:
         """The port it listens on; the configured one before `start`."""
-        if self._server is None:
-            return self._config.port
-        return int(self._server.server_address[1])
+        return self._config.port if self._listener is None else self._listener.port
 
     def stop(self, drain_s: float = 0.0) -> None:
-        """Take no new associations, let the running ones finish for `drain_s`, abort the rest."""
-        server = self._server
-        if server is None:
+        """Take no new associations, let the running ones finish for `drain_s`, abort the rest.
+
+        What has come whole is registered in any case before this returns.
+        """
+        listener, self._listener = self._listener, None
+        if listener is None:
             return
-        self._server = None
-        server.shutdown()
-        _wait_for_end(server, drain_s)
-        for association in server.active_associations:
-            association.abort(block=False)
-        _wait_for_end(server, _ABORT_GRACE_S)
-        for association in server.active_associations:
-            connection = socket_of(association)
-            if connection is not None:
-                connection.close()
+        self._loop.post(listener.end)
+        self._loop.post(self._drop_unassociated)
+        self._is_empty.wait(drain_s)
+        self._loop.post(self._abort_all)
+        self._is_empty.wait(_ABORT_GRACE_S)
+        self._loop.post(self._drop_all)
+        self._committer.close()
+        self._loop.stop()
         _log.info("node stopped", extra={"action": "node.stopped"})
 
+    def _enter(self, connection: socket.socket, address: str) -> None:
+        """Begin an association with whoever connected."""
+        try:
+            transport = PlainTransport(connection)
+        except OSError:  # gone already
+            connection.close()
+            return
+        peer = Connection(self._loop, transport, address, self._config.deadlines)
+        answering = Answering(
+            negotiator=self._negotiator,
+            admission=partial(self._admit, address),
+            services=self._services,
+            max_pdu=self._config.max_pdu,
+            later=peer.later,
+        )
+        peer.begin(Association(answering), self._changed)
+        self._is_empty.clear()
+        crowded_out = self._gate.enter(peer)
+        if crowded_out is not None:
+            crowded_out.drop("too many connections without an association; the oldest gave way")
 
-def _answer_echo(event: Event) -> int:
-    return SUCCESS
+    def _admit(self, address: str, titles: AssociationTitles) -> Refusal | None:
+        return self._gate.admit(address)
 
+    def _changed(self, peer: Connection) -> None:
+        self._log.follow(peer)
+        if peer.association.state is State.CLOSED:
+            self._log.forget(peer)
+            self._gate.leave(peer)
+            if not len(self._gate):
+                self._is_empty.set()
 
-def _wait_for_end(server: ThreadedAssociationServer, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while server.active_associations and time.monotonic() < deadline:
-        time.sleep(0.02)
+    def _drop_unassociated(self) -> None:
+        """Nobody is waited for who has not asked for anything yet."""
+        for peer in self._gate.all():
+            if peer.association.state is State.AWAITING_REQUEST:
+                peer.drop("the node stops")
+
+    def _abort_all(self) -> None:
+        for peer in self._gate.all():
+            peer.abort("the node stops")
+
+    def _drop_all(self) -> None:
+        for peer in self._gate.all():
+            peer.drop("the node stops")

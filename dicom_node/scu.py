@@ -13,11 +13,10 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 
-from dicom_node.associations import socket_of
 from dicom_node.contexts import VERIFICATION
 from dicom_node.errors import AssociationFailed, DicomError
 from dicom_node.header import read_header
-from dicom_node.storing import SUCCESS
+from dicom_node.upper_layer.services import SUCCESS
 
 MAX_CONTEXTS = 128
 _IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
@@ -158,6 +157,6 @@ def _associate(
 
 
 def _send_at_once(event: Event) -> None:
-    connection = socket_of(event.assoc)
-    if connection is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

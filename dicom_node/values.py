@@ -4,15 +4,23 @@ What comes out is fit for a database and a log line: no NUL, no control characte
 surrogate, bounded in length.
 """
 
+import re
 from datetime import date
+from functools import cache
 from math import isfinite
 from typing import Any
 
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
+from pydicom.valuerep import VR
 
 MAX_TEXT_LENGTH = 64
+_PLAIN_TEXT = frozenset({VR.AS, VR.CS, VR.DA, VR.IS, VR.LO, VR.SH, VR.UI})
+_WHOLE = re.compile("0|[1-9][0-9]{0,8}")
+_ESCAPE = b"\x1b"
 _AGE_UNITS = {"Y": 1, "M": 12, "W": 52, "D": 365}
 
 
@@ -22,14 +30,52 @@ def value_of(dataset: Dataset, keyword: str) -> Any:
     Broad on purpose: pydicom raises a dozen kinds of error on broken values, and a broken optional
     value must cost that value, not the object.
     """
-    if keyword not in dataset:
+    item = dataset.get_item(_tag(keyword))
+    if item is None:
         return None
+    plain = _plain(item) if isinstance(item, RawDataElement) else None
+    if plain is not None:
+        return plain
     try:
         return dataset[keyword].value
     except Exception:
         item = dataset.get_item(keyword)
         raw = item.value if isinstance(item, RawDataElement) else None
         return raw.decode("latin-1") if isinstance(raw, bytes) else None
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
+
+
+def _plain(item: RawDataElement) -> str | list[str] | int | None:
+    """The value where it takes no knowledge to decode it, which pydicom would take long over.
+
+    ASCII means the same in every character set of the standard, as long as none is switched to.
+    None where pydicom has to decide.
+    """
+    value = item.value
+    if not value:
+        return None
+    vr = item.VR or _vr(item.tag)
+    if vr == VR.US and len(value) == 2:
+        return int.from_bytes(value, "little" if item.is_little_endian else "big")
+    if vr not in _PLAIN_TEXT or not value.isascii() or _ESCAPE in value:
+        return None
+    text = value.decode("ascii").rstrip(" \0")
+    if vr == VR.IS:
+        return int(text) if _WHOLE.fullmatch(text) else None
+    return text.split("\\") if "\\" in text else text
+
+
+@cache
+def _vr(tag: BaseTag) -> str | None:
+    """The VR that the dictionary knows for a tag, which is what implicit VR means."""
+    try:
+        return dictionary_VR(tag)
+    except KeyError:
+        return None
 
 
 def texts_of(dataset: Dataset, keyword: str, limit: int = MAX_TEXT_LENGTH) -> tuple[str, ...]:
@@ -48,8 +94,11 @@ def text_of(dataset: Dataset, keyword: str, limit: int = MAX_TEXT_LENGTH) -> str
 
 def clean_text(text: str, limit: int = MAX_TEXT_LENGTH) -> str:
     """`text` without control characters, outer blanks and what UTF-8 cannot carry."""
-    encodable = text.encode("utf-8", "replace").decode("utf-8")
-    printable = "".join(character for character in encodable if character.isprintable())
+    printable = text
+    # Nearly every text is, and needs no looking at its characters one by one.
+    if not text.isprintable():
+        encodable = text.encode("utf-8", "replace").decode("utf-8")
+        printable = "".join(character for character in encodable if character.isprintable())
     return printable.strip()[:limit].rstrip()
 
 

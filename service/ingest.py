@@ -1,23 +1,28 @@
-"""Registers a stored object: one transaction whose commit makes it part of the gallery.
+"""Registers stored objects: a transaction whose commit makes them part of the gallery.
 
 Called by the DICOM node and by imports before anything is acknowledged. No torch here.
 """
 
-from sqlalchemy import Connection, Engine, Select, exists, insert, literal, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or_skip
-from sqlalchemy.exc import SQLAlchemyError
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dicom_node.errors import OutOfResources
 from dicom_node.files import ObjectStore
-from dicom_node.header import Header
-from dicom_node.receive import ReceivedObject, Registration
-from service.db.tables import conflict, embedding_job, instance, series, study
+from dicom_node.receive import Outcome, ReceivedObject, Registration
 from service.patients import PatientKeyer
-from service.queue import retry
+from service.registering import EXECUTE, INSERT, PREPARE, register_objects
+
+# Statements end while peers still wait. A plan made while the gallery was small and then kept would
+# be for scanning it whole.
+_SESSION = "SET statement_timeout = '20s'; SET lock_timeout = '10s'; SET enable_seqscan = off"
 
 
 class GalleryRegistrar:
-    """The callback that the node and imports register with; safe to call from many threads."""
+    """The callback that imports and recovery register with; safe to call from many threads."""
+
+    _statement = INSERT
 
     def __init__(self, engine: Engine, keyer: PatientKeyer, store: ObjectStore) -> None:
         self._engine = engine
@@ -40,163 +45,120 @@ class GalleryRegistrar:
         except SQLAlchemyError as error:
             raise _unavailable(error) from None
         with connection:
+            return self._commit(connection, [received], lambda: None)[0]
+
+    def _commit(
+        self, connection: Connection, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+    ) -> list[Registration]:
+        try:
+            registrations = register_objects(
+                connection, group, self._keyer, self._store, on_disk, self._statement
+            )
+            on_disk()
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from None
+        try:
+            connection.commit()
+        except SQLAlchemyError as error:
+            raise _unavailable(error, outcome_unknown=True) from None
+        return registrations
+
+
+class GroupRegistrar(GalleryRegistrar):
+    """Registers many objects with one commit; for one thread, which keeps a connection for it.
+
+    A connection from the pool would be asked for a sign of life each time, which takes as long as
+    registering.
+    """
+
+    _connection: Connection | None = None
+    _statement = EXECUTE
+
+    def register_group(
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+    ) -> Sequence[Outcome]:
+        """As `dicom_node.receive.RegisterGroup` says.
+
+        What the database refuses as a group is tried one by one; a database that does not answer
+        is asked once more at most.
+        """
+        try:
             try:
-                registration = register(connection, received, self._keyer, self._store)
-            except SQLAlchemyError as error:
-                raise _unavailable(error) from None
+                return self._attempt(group, on_disk)
+            except _Gone:
+                # A connection that was idle tells only now that the server was started anew.
+                return self._attempt(group, on_disk)
+        except OutOfResources as error:
+            is_all = isinstance(error, _Away) or error.outcome_unknown or len(group) == 1
+            return [error] * len(group) if is_all else self._one_by_one(group, on_disk)
+
+    def _one_by_one(
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+    ) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for received in group:
             try:
-                connection.commit()
-            except SQLAlchemyError as error:
-                raise _unavailable(error, outcome_unknown=True) from None
-        return registration
+                outcomes += self._attempt([received], on_disk)
+            except _Away as error:
+                return outcomes + [error] * (len(group) - len(outcomes))
+            except OutOfResources as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _attempt(
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+    ) -> Sequence[Registration]:
+        """One transaction for the group; nothing of it stays when this raises.
+
+        Raises:
+            _Away: the database did not answer, before the commit.
+            OutOfResources: it refused, or (`outcome_unknown`) broke off during the commit.
+        """
+        try:
+            if self._connection is None:
+                self._connection = self._connected()
+        except SQLAlchemyError as error:
+            raise _Away(str(_unavailable(error))) from None
+        connection = self._connection
+        try:
+            return self._commit(connection, group, on_disk)
+        except BaseException:
+            self._give_up(connection)
+            raise
+
+    def _connected(self) -> Connection:
+        """A connection outside the pool, with its own settings and its plan."""
+        connection = self._engine.connect()
+        connection.detach()
+        connection.exec_driver_sql(_SESSION)
+        connection.exec_driver_sql(PREPARE)
+        connection.commit()
+        return connection
+
+    def close(self) -> None:
+        """Give the connection back; after the last group."""
+        if self._connection is not None:
+            self._give_up(self._connection)
+
+    def _give_up(self, connection: Connection) -> None:
+        """Roll back, and begin the next attempt on a connection that is known to live."""
+        self._connection = None
+        connection.close()
+
+
+class _Away(OutOfResources):
+    """The database does not answer."""
+
+
+class _Gone(_Away):
+    """The connection broke before the commit; on another one it may go well."""
 
 
 def _unavailable(error: SQLAlchemyError, *, outcome_unknown: bool = False) -> OutOfResources:
     """The DIMSE failure for a database error; its text is ours, since theirs may quote values."""
     code = getattr(getattr(error, "orig", None), "pgcode", None) or "no answer"
     reason = f"the gallery's database did not take the object ({type(error).__name__}, {code})"
+    broke = isinstance(error, DBAPIError) and error.connection_invalidated
+    if broke and not outcome_unknown:
+        return _Gone(reason)
     return OutOfResources(reason, outcome_unknown=outcome_unknown)
-
-
-def register(
-    connection: Connection, received: ReceivedObject, keyer: PatientKeyer, store: ObjectStore
-) -> Registration:
-    """Write the rows of one object in the caller's transaction.
-
-    The same bytes again replace the instance's file where that has been lost: a re-send heals it.
-    """
-    header = received.header
-    instance_id = _insert_instance(connection, received, keyer)
-    if instance_id is not None:
-        connection.execute(insert(embedding_job).values(instance_id=instance_id))
-        return Registration.STORED
-    known = connection.execute(
-        select(instance.c.instance_id, instance.c.sha256, instance.c.file_name).where(
-            instance.c.sop_instance_uid == header.sop_instance_uid
-        )
-    ).one()
-    if known.file_name == received.file.name:
-        return Registration.STORED
-    if bytes(known.sha256) == received.file.sha256:
-        if store.path(known.file_name).exists():
-            return Registration.DUPLICATE
-        _replace_file(connection, received, known.instance_id)
-        return Registration.STORED
-    return _insert_conflict(connection, received, known.instance_id)
-
-
-def _replace_file(connection: Connection, received: ReceivedObject, instance_id: int) -> None:
-    file = received.file
-    connection.execute(
-        update(instance)
-        .where(instance.c.instance_id == instance_id)
-        .values(file_name=file.name, file_size=file.size)
-    )
-    retry(connection, [instance_id])
-
-
-def _insert_instance(
-    connection: Connection, received: ReceivedObject, keyer: PatientKeyer
-) -> int | None:
-    """The new row's number, or None where the UID is known; such an object makes no series."""
-    header, file = received.header, received.file
-    is_known = exists().where(instance.c.sop_instance_uid == header.sop_instance_uid)
-    series_id, known = connection.execute(
-        select(_series_of(header).scalar_subquery(), is_known)
-    ).one()
-    if known:
-        return None
-    if series_id is None:
-        series_id = _make_series(connection, header)
-    new_id: int | None = connection.scalar(
-        insert_or_skip(instance)
-        .values(
-            series_id=series_id,
-            patient_key=keyer.key(
-                header.patient_id or "",
-                header.issuer_of_patient_id or "",
-                header.study_instance_uid,
-            ),
-            file_name=file.name,
-            file_size=file.size,
-            sha256=file.sha256,
-            source=received.source,
-            **_facts(header),
-        )
-        .on_conflict_do_nothing(index_elements=[instance.c.sop_instance_uid])
-        .returning(instance.c.instance_id)
-    )
-    return new_id
-
-
-def _facts(header: Header) -> dict[str, object]:
-    """The header facts that an instance's row keeps."""
-    return {
-        "sop_instance_uid": header.sop_instance_uid,
-        "sop_class_uid": header.sop_class_uid,
-        "transfer_syntax_uid": header.transfer_syntax_uid,
-        "patient_sex": header.patient_sex,
-        "patient_age_years": header.patient_age_years,
-        "image_type": list(header.image_type),
-        "instance_number": header.instance_number,
-        "rows": header.rows,
-        "columns": header.columns,
-        "frames": header.frames,
-        "flags": list(header.flags),
-    }
-
-
-def _series_of(header: Header) -> Select[int]:
-    return (
-        select(series.c.series_id)
-        .join(study)
-        .where(
-            study.c.study_instance_uid == header.study_instance_uid,
-            series.c.series_instance_uid == header.series_instance_uid,
-        )
-    )
-
-
-def _make_series(connection: Connection, header: Header) -> int:
-    """The row of a series that was not there a moment ago, made with its study's if need be."""
-    connection.execute(
-        insert_or_skip(study)
-        .values(study_instance_uid=header.study_instance_uid, study_date=header.study_date)
-        .on_conflict_do_nothing()
-    )
-    owner = select(
-        study.c.study_id,
-        literal(header.series_instance_uid),
-        literal(header.modality or "OT"),
-        literal(header.body_part_examined),
-        literal(header.manufacturer),
-    ).where(study.c.study_instance_uid == header.study_instance_uid)
-    columns = ["study_id", "series_instance_uid", "modality", "body_part_examined", "manufacturer"]
-    connection.execute(insert_or_skip(series).from_select(columns, owner).on_conflict_do_nothing())
-    # A new statement sees what a concurrent association committed meanwhile.
-    made: int = connection.execute(_series_of(header)).scalar_one()
-    return made
-
-
-def _insert_conflict(
-    connection: Connection, received: ReceivedObject, instance_id: int
-) -> Registration:
-    file = received.file
-    kept = connection.scalar(
-        insert_or_skip(conflict)
-        .values(
-            instance_id=instance_id,
-            file_name=file.name,
-            file_size=file.size,
-            sha256=file.sha256,
-            source=received.source,
-        )
-        .on_conflict_do_nothing(index_elements=[conflict.c.instance_id, conflict.c.sha256])
-        .returning(conflict.c.conflict_id)
-    )
-    if kept is not None:
-        return Registration.CONFLICT
-    same_file = connection.scalar(
-        select(conflict.c.conflict_id).where(conflict.c.file_name == file.name)
-    )
-    return Registration.DUPLICATE if same_file is None else Registration.CONFLICT

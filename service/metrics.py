@@ -20,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, func, select
 
+from dicom_node.observer import AssociationEvent
 from service.db.tables import conflict, embedding_job, instance
 from service.metrics_folder import DIRECTORY_VARIABLE
 
@@ -43,6 +44,12 @@ class NodeMetrics:
             ["status"],
             registry=registry,
         )
+        self._associations = Counter(
+            "precuneus_associations",
+            "Associations, by what became of them",
+            ["stage"],
+            registry=registry,
+        )
         self._seconds = Histogram(
             "precuneus_store_seconds",
             "From the whole C-STORE request to its response",
@@ -62,6 +69,10 @@ class NodeMetrics:
     def refused(self, status: int) -> None:
         """A C-STORE request was answered with a failure."""
         self._refused.labels(f"0x{status:04X}").inc()
+
+    def association(self, event: AssociationEvent) -> None:
+        """Something became of a peer."""
+        self._associations.labels(event.stage.value).inc()
 
 
 class WorkerMetrics:

@@ -11,7 +11,7 @@ from dicom_node.receive import Receiver
 from service.db.engine import open_database
 from service.db.migrate import current_revision, head_revision, upgrade
 from service.errors import ConfigurationError
-from service.ingest import GalleryRegistrar
+from service.ingest import GalleryRegistrar, GroupRegistrar
 from service.patients import PatientKeyer, check_patient_keyer, load_patient_keyer
 from service.settings import Settings
 from service.state_dir import make_state_dir
@@ -75,7 +75,18 @@ def secret_file(settings: Settings) -> Path:
 
 
 def receiver(settings: Settings, engine: Engine) -> Receiver:
-    """What stores and registers objects, for the node and for imports alike."""
+    """What imports and recovery store and register with."""
     store = object_store(settings)
     registrar = GalleryRegistrar(engine, patient_keyer(settings, engine), store)
     return Receiver(store, registrar)
+
+
+@contextmanager
+def node_receiver(settings: Settings, engine: Engine) -> Iterator[Receiver]:
+    """What the node stores and registers with: objects that wait share a commit."""
+    store = object_store(settings)
+    registrar = GroupRegistrar(engine, patient_keyer(settings, engine), store)
+    try:
+        yield Receiver(store, registrar, registrar.register_group)
+    finally:
+        registrar.close()

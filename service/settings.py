@@ -42,6 +42,34 @@ class DicomSettings(BaseModel):
     port: int = Field(default=11112, ge=0, le=65535)
     ae_title: str = Field(default="PRECUNEUS", min_length=1, max_length=16)
     maximum_associations: int = Field(default=100, ge=1)
+    maximum_associations_per_peer: int = Field(
+        default=100, ge=1, description="from one address, at the same time"
+    )
+    maximum_half_open: int = Field(
+        default=64, ge=16, description="connections without an association; then the oldest goes"
+    )
+    maximum_pdu_bytes: int = Field(default=131072, ge=4096, le=1 << 20)
+    maximum_object_mb: int = Field(default=4096, ge=1, description="larger ones are refused")
+    free_space_mb: int = Field(
+        default=1024, ge=0, description="of the objects' disk; below it 0xA700 is answered"
+    )
+    request_timeout_s: float = Field(
+        default=30.0, gt=0, description="from connecting to the whole association request"
+    )
+    idle_timeout_s: float = Field(default=120.0, gt=0, description="between two PDUs")
+    pdu_timeout_s: float = Field(default=60.0, gt=0, description="from a PDU's first byte to last")
+    minimum_rate: int = Field(
+        default=1024, ge=0, description="bytes a second inside a message, over pdu_timeout_s"
+    )
+    send_timeout_s: float = Field(
+        default=30.0, gt=0, description="for a peer that does not read our answers"
+    )
+    close_timeout_s: float = Field(
+        default=5.0, gt=0, description="for a peer to close after our last word"
+    )
+    drain_s: float = Field(
+        default=20.0, ge=0, le=25, description="for running associations, when the node stops"
+    )
 
     @field_validator("ae_title")
     @classmethod

@@ -1,6 +1,7 @@
 """The DICOM node as a process: settle what an interrupted run left, then receive."""
 
 import logging
+import resource
 from threading import Event, Thread
 
 from sqlalchemy import Engine
@@ -8,17 +9,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.configure import configure_pydicom, configure_pynetdicom
 from dicom_node.errors import DicomError
-from dicom_node.receive import Receiver
+from dicom_node.network.deadlines import Deadlines
+from dicom_node.network.gate import Limits
 from dicom_node.scp import NodeConfig, StorageNode
+from dicom_node.storing import StorageLimits
 from service.child import follow_parent
 from service.logs import configure_logs
 from service.metrics import NodeMetrics
-from service.opening import object_store, open_gallery, receiver
+from service.opening import node_receiver, object_store, open_gallery, receiver
 from service.processes.signals import stop_event
 from service.recover import recover, settle_unfinished
-from service.settings import Settings
+from service.settings import DicomSettings, Settings
 
-_DRAIN_S = 20.0
+_OTHER_FILES = 256
 _RECOVERY_PAUSE_S = 30.0
 _LOG = logging.getLogger("precuneus.node")
 
@@ -30,33 +33,60 @@ def run_node(settings: Settings) -> int:
     configure_pynetdicom()
     follow_parent()
     stopped = stop_event()
-    with open_gallery(settings) as engine:
-        gallery_receiver = receiver(settings, engine)
+    _allow_open_files(settings.dicom)
+    with open_gallery(settings) as engine, node_receiver(settings, engine) as taking:
         settle_unfinished(engine, object_store(settings))
-        config = NodeConfig(
-            ae_title=settings.dicom.ae_title,
-            host=settings.dicom.host,
-            port=settings.dicom.port,
-            max_associations=settings.dicom.maximum_associations,
-        )
-        node = StorageNode(config, gallery_receiver, NodeMetrics())
+        node = StorageNode(node_config(settings.dicom), taking, NodeMetrics())
         node.start()
-        recovery = Thread(target=_recover, args=(settings, engine, gallery_receiver, stopped))
+        recovery = Thread(target=_recover, args=(settings, engine, stopped))
         recovery.start()
         stopped.wait()
-        node.stop(_DRAIN_S)
+        node.stop(settings.dicom.drain_s)
         recovery.join()
     return 0
 
 
-def _recover(
-    settings: Settings, engine: Engine, gallery_receiver: Receiver, stopped: Event
-) -> None:
+def node_config(dicom: DicomSettings) -> NodeConfig:
+    """The node's configuration as the settings have it."""
+    return NodeConfig(
+        ae_title=dicom.ae_title,
+        host=dicom.host,
+        port=dicom.port,
+        max_pdu=dicom.maximum_pdu_bytes,
+        limits=Limits(
+            associations=dicom.maximum_associations,
+            associations_per_peer=dicom.maximum_associations_per_peer,
+            half_open=dicom.maximum_half_open,
+        ),
+        deadlines=Deadlines(
+            request_s=dicom.request_timeout_s,
+            idle_s=dicom.idle_timeout_s,
+            pdu_s=dicom.pdu_timeout_s,
+            send_s=dicom.send_timeout_s,
+            close_s=dicom.close_timeout_s,
+            minimum_rate=dicom.minimum_rate,
+        ),
+        storage=StorageLimits(
+            object_bytes=dicom.maximum_object_mb << 20, free_bytes=dicom.free_space_mb << 20
+        ),
+    )
+
+
+def _allow_open_files(dicom: DicomSettings) -> None:
+    """Let the process hold a socket and a file for each association, as far as the system does."""
+    needed = 2 * dicom.maximum_associations + dicom.maximum_half_open + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _recover(settings: Settings, engine: Engine, stopped: Event) -> None:
     """Register what has no row, beside receiving: an archive of millions takes its time."""
     while not stopped.is_set():
         try:
             store = object_store(settings)
-            report = recover(engine, store, gallery_receiver, stopped.is_set)
+            report = recover(engine, store, receiver(settings, engine), stopped.is_set)
         except (DicomError, SQLAlchemyError, OSError) as error:
             fields = {"action": "recover.failed", "error": type(error).__name__}
             _LOG.warning("recovery is tried again", extra=fields)

@@ -43,7 +43,8 @@ def mount(*arguments: str) -> None:
 @pytest.fixture
 def on_a_small_disk(root: None, make_service: Callable[..., Service]) -> Iterator[Service]:
     """A service whose objects lie on a file system of 8 MB."""
-    service = make_service()
+    # Here the disk itself is to be full.
+    service = make_service(PRECUNEUS_DICOM__FREE_SPACE_MB="0")
     objects = service.state_dir / "objects"
     objects.mkdir(parents=True)
     service.state_dir.chmod(0o711)

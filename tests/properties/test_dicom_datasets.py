@@ -7,12 +7,17 @@ from io import BytesIO
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_node.configure import configure_pydicom
 from dicom_node.dataset import inflate
 from dicom_node.errors import CannotUnderstand
 from dicom_node.header import Header, read_header
+from dicom_node.values import texts_of
 from tests.support.objects import ct_dataset
 from tests.unit.dicom_node.samples import encoded
 
@@ -87,6 +92,26 @@ def test_any_bytes_in_any_character_set_are_a_text(charset: str, value: bytes) -
     assert_fit_for_a_database(header)
 
 
+DIGITS = st.from_regex(r"\A ?-?[0-9]{1,12} ?\Z").map(str.encode)
+KEYWORDS = ["SOPInstanceUID", "PatientID", "ImageType", "StudyDate", "PatientAge", "InstanceNumber"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from(KEYWORDS), st.binary(max_size=60) | DIGITS, st.booleans())
+def test_plain_values_are_those_that_pydicom_reads(
+    keyword: str, value: bytes, is_implicit: bool
+) -> None:
+    tag = Tag(keyword)
+    vr = None if is_implicit else dictionary_VR(tag)
+    ours, pydicoms = (
+        Dataset({tag: RawDataElement(tag, vr, len(value), value, 0, is_implicit, True)})
+        for _ in range(2)
+    )
+    pydicoms[tag]  # pydicom converts it now
+    assert texts_of(ours, keyword) == texts_of(pydicoms, keyword)
+
+
+@settings(deadline=None)
 @given(st.binary(max_size=3000), st.integers(0, 3000))
 def test_what_is_deflated_is_inflated_up_to_the_limit(content: bytes, limit: int) -> None:
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
@@ -98,6 +123,7 @@ def test_what_is_deflated_is_inflated_up_to_the_limit(content: bytes, limit: int
             inflate(deflated, limit)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=200, max_size=3000))
 def test_what_is_deflated_and_cut_off_is_refused(content: bytes) -> None:
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)

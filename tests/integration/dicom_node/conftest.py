@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from dicom_node.configure import configure_pydicom, configure_pynetdicom
 from dicom_node.files import ObjectStore
 from dicom_node.meta import read_meta
+from dicom_node.observer import AssociationEvent
 from dicom_node.receive import Receiver, Register
 from dicom_node.scp import NodeConfig, StorageNode
+from dicom_node.storing import StorageLimits
+from tests.integration.dicom_node.abused import FEW, MB, PATIENT, Abused
+from tests.support.raw_peers import GoodSender
 from tests.unit.dicom_node.samples import Gallery
 
 
@@ -23,6 +28,7 @@ class Counter:
         self.arrived = 0
         self.seconds: list[float] = []
         self.statuses: list[int] = []
+        self.events: list[AssociationEvent] = []
 
     def received(self) -> None:
         self.arrived += 1
@@ -32,6 +38,9 @@ class Counter:
 
     def refused(self, status: int) -> None:
         self.statuses.append(status)
+
+    def association(self, event: AssociationEvent) -> None:
+        self.events.append(event)
 
 
 @dataclass(frozen=True)
@@ -87,3 +96,17 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
 @pytest.fixture
 def running(start_node: Callable[..., RunningNode]) -> RunningNode:
     return start_node()
+
+
+@pytest.fixture
+def abused(
+    request: pytest.FixtureRequest, start_node: Callable[..., RunningNode]
+) -> Iterator[Abused]:
+    """A node with deadlines as the test's parameter says."""
+    deadlines = getattr(request, "param", PATIENT)
+    node = start_node(deadlines=deadlines, limits=FEW, storage=StorageLimits(object_bytes=MB))
+    good = GoodSender(node.port)
+    before = psutil.Process().memory_info().rss
+    with good.sending():
+        yield Abused(node, good)
+    assert psutil.Process().memory_info().rss < before + 64 * MB

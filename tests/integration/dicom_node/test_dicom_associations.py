@@ -16,6 +16,8 @@ from pydicom.uid import (
 )
 
 from dicom_node.contexts import VERIFICATION
+from dicom_node.network.deadlines import Deadlines
+from dicom_node.network.gate import Limits
 from dicom_node.receive import ReceivedObject, Receiver, Registration
 from dicom_node.scp import NodeConfig, StorageNode
 from tests.integration.dicom_node.conftest import RunningNode
@@ -83,7 +85,7 @@ def test_a_deflated_object_is_not_negotiated_and_the_log_names_it(
 def test_one_association_too_many_is_rejected(
     start_node: Callable[..., RunningNode], log: Callable[[str], list[dict[str, object]]]
 ) -> None:
-    running = start_node(max_associations=2)
+    running = start_node(limits=Limits(associations=2))
     with (
         associated(running.port, STORE_CT) as first,
         associated(running.port, STORE_CT) as second,
@@ -102,13 +104,13 @@ def test_the_maximum_pdu_is_announced(start_node: Callable[..., RunningNode]) ->
 
 
 def test_a_silent_connection_is_given_up(start_node: Callable[..., RunningNode]) -> None:
-    running = start_node(acse_timeout_s=0.3)
+    running = start_node(deadlines=Deadlines(request_s=0.3))
     with socket.create_connection(("127.0.0.1", running.port), timeout=30) as connection:
         assert connection.recv(1) == b""
 
 
 def test_an_unfinished_pdu_is_given_up(start_node: Callable[..., RunningNode]) -> None:
-    running = start_node(network_timeout_s=0.5)
+    running = start_node(deadlines=Deadlines(pdu_s=0.5))
     with associated(running.port, STORE_CT) as association:
         send_raw(association, b"\x04\0\0\0\x10\0only the beginning")
         association.join(timeout=30)
@@ -125,21 +127,12 @@ def test_an_unfinished_pdu_is_given_up(start_node: Callable[..., RunningNode]) -
 def test_what_is_no_dicom_peer_keeps_no_real_one_out(
     start_node: Callable[..., RunningNode], noise: bytes
 ) -> None:
-    running = start_node(max_associations=3)
+    running = start_node(limits=Limits(associations=3))
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", running.port)) as connection:
             connection.sendall(noise)
-    wait_until_free()
     whole = encoded(ct_dataset(sop_instance_uid="1.2.3"))
     assert push(running.port, whole, CTImageStorage, "1.2.3")[0] == 0x0000
-
-
-def wait_until_free() -> None:
-    """Connections end in threads of their own; far below the ACSE time-out of 30 s."""
-    deadline = time.monotonic() + 20
-    while any("AcceptorThread" in thread.name for thread in threading.enumerate()):
-        assert time.monotonic() < deadline, "connections that are gone still count"
-        time.sleep(0.02)
 
 
 def test_stopping_lets_a_running_object_finish(start_node: Callable[..., RunningNode]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom.uid import CTImageStorage, MRImageStorage, RLELossless
+from pydicom.uid import CTImageStorage, ImplicitVRLittleEndian, MRImageStorage, RLELossless
 
 from dicom_node.errors import OutOfResources
 from tests.integration.dicom_node.conftest import RunningNode
@@ -67,6 +67,39 @@ def test_another_object_than_announced_is_refused(
 def test_what_is_no_whole_dataset_is_not_understood(running: RunningNode, junk: bytes) -> None:
     status, _ = push(running.port, junk, CTImageStorage, "1.2.3")
     assert 0xC000 <= status <= 0xCFFF
+    assert list(running.store.names()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"StudyInstanceUID": None}, 0xC000),
+        ({"SeriesInstanceUID": None}, 0xC000),
+        ({"SOPInstanceUID": None}, 0xC000),
+        ({"PixelData": None}, 0x0000),
+    ],
+)
+def test_what_identifies_an_object_must_be_there_and_pixels_need_not(
+    running: RunningNode, changes: dict[str, None], status: int
+) -> None:
+    whole = encoded(ct_dataset(sop_instance_uid="1.2.3", **changes))
+    assert push(running.port, whole, CTImageStorage, "1.2.3")[0] == status
+    assert len(running.gallery.objects) == (status == 0x0000)
+
+
+@pytest.mark.parametrize(
+    ("agreed", "sent"),
+    [(EXPLICIT, ImplicitVRLittleEndian), (ImplicitVRLittleEndian, EXPLICIT)],
+)
+def test_bytes_of_another_syntax_are_not_understood(
+    running: RunningNode, agreed: str, sent: str
+) -> None:
+    whole = encoded(ct_dataset(sop_instance_uid="1.2.3"), sent)
+    status, comment = push(running.port, whole, CTImageStorage, "1.2.3", agreed)
+    assert (status, comment) == (
+        0xC000,
+        "the dataset is not in the transfer syntax that was agreed on",
+    )
     assert list(running.store.names()) == []
 
 

@@ -1,0 +1,138 @@
+"""An object on its way to the disk: written piece by piece, hashed as it passes, synced at its end.
+
+It lies under `<hex>.part` with a lock that tells others of its living writer, until it is complete.
+Memory does not grow with it.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from dicom_node.errors import OutOfResources
+from dicom_node.meta import PREFIX
+
+_MAX_PIECES = 256
+
+
+class IncomingFile:
+    """A file being written; to be ended by `complete` or `discard`, and used by one thread."""
+
+    def __init__(self, objects: Path, meta: bytes, transfer_syntax_uid: str) -> None:
+        """Create it, with preamble and `meta` (encoded group 0002) at its beginning.
+
+        Raises:
+            OutOfResources: the disk does not take it; nothing is left behind.
+        """
+        identity = uuid.uuid4().hex
+        self.name = f"{identity[:2]}/{identity}.dcm"
+        self.transfer_syntax_uid = transfer_syntax_uid
+        self.dataset_offset = len(PREFIX) + len(meta)
+        self.size = 0
+        self._path = objects / self.name
+        self._unfinished = self._path.with_suffix(".part")
+        self._digest = hashlib.sha256(transfer_syntax_uid.encode("ascii"))
+        self._pieces: list[bytes | memoryview] = []
+        self._descriptor = -1
+        with self._or_discarded():
+            self._descriptor = _locked_new_file(self._unfinished)
+        self._add(PREFIX + meta)
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Take a piece of the dataset, which must stay as it is until `flush` returns.
+
+        Raises:
+            OutOfResources: the disk does not take it; nothing is left behind.
+        """
+        self._digest.update(piece)
+        self._add(piece)
+
+    def _add(self, piece: bytes | memoryview) -> None:
+        self._pieces.append(piece)
+        self.size += len(piece)
+        if len(self._pieces) >= _MAX_PIECES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand all pieces to the system, in one call where it takes them all.
+
+        Raises:
+            OutOfResources: the disk does not take them; nothing is left behind.
+        """
+        pieces, self._pieces = self._pieces, []
+        with self._or_discarded():
+            while pieces:
+                pieces = _after(os.writev(self._descriptor, pieces), pieces)
+
+    def opened(self) -> BinaryIO:
+        """What has been written, to be read; the caller does not close it."""
+        self.flush()
+        return open(self._descriptor, "rb", closefd=False)
+
+    def complete(self) -> bytes:
+        """Sync the file and give it its final name; returns the dataset's SHA-256.
+
+        Raises:
+            OutOfResources: the disk does not take it; nothing is left behind.
+        """
+        self.flush()
+        with self._or_discarded():
+            os.fsync(self._descriptor)
+            self._unfinished.rename(self._path)
+        self._close()
+        return self.sha256
+
+    @property
+    def sha256(self) -> bytes:
+        """Over transfer syntax UID and dataset as far as it was written."""
+        return self._digest.digest()
+
+    def discard(self) -> None:
+        """Delete what was written; nobody was told that it is there."""
+        self._pieces.clear()
+        # First the name: once the lock is gone, a recovery may set the file aside.
+        self._unfinished.unlink(missing_ok=True)
+        self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    @contextmanager
+    def _or_discarded(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                self.discard()
+            if not isinstance(error, OSError):
+                raise
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            raise OutOfResources(f"the object could not be written to disk: {reason}") from None
+
+
+def _after(written: int, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
+    """What is left of `pieces`; a write may be short, which is how a filling disk announces it."""
+    for number, piece in enumerate(pieces):
+        if written < len(piece):
+            return [memoryview(piece)[written:], *pieces[number + 1 :]]
+        written -= len(piece)
+    return []
+
+
+def _locked_new_file(path: Path) -> int:
+    """A new file that only we may read; the lock tells others that we are alive."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -1,0 +1,196 @@
+"""Walks the top level of a dataset up to its pixels, bounded in memory and in steps.
+
+For the node and imports, which take bytes from anybody: what is not wanted is stepped over by its
+length, sequences of undefined length item by item, without building anything. The few values that
+are wanted become a pydicom Dataset, since what they mean is pydicom's business.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from pydicom.charset import convert_encodings, default_encoding
+from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STANDARD_VR
+
+from dicom_node.dataset import PIXEL_TAGS, UNDEFINED_LENGTH, DatasetSource, PixelElement
+from dicom_node.errors import CannotUnderstand
+
+_BLOCK = 1 << 16
+_MAX_STEPS = 1_000_000
+_MAX_VALUE_BYTES = 1 << 16
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_CHARACTER_SET = 0x00080005
+_LONG = frozenset(str(vr).encode() for vr in EXPLICIT_VR_LENGTH_32)
+_KNOWN = frozenset(str(vr).encode() for vr in STANDARD_VR)
+
+
+class Element(NamedTuple):
+    """A data element: tag, VR (None where it is implicit), its value's place and length."""
+
+    tag: int
+    vr: str | None
+    offset: int
+    length: int
+
+
+class Walker:
+    """One walk over one dataset; `is_explicit` is what its first element looks like."""
+
+    def __init__(self, source: DatasetSource) -> None:
+        declared_implicit, is_little = source.encoding
+        order = "<" if is_little else ">"
+        self._file = source.file
+        self._size = source.size
+        self._position = source.start
+        self._tags = struct.Struct(f"{order}HHL")
+        self._long = struct.Struct(f"{order}L")
+        self._short = struct.Struct(f"{order}H")
+        self._block, self._block_at = b"", 0
+        self._steps = 0
+        beginning = self._take(source.start, 6)[4:6]
+        self.is_explicit = beginning in _KNOWN or (
+            not declared_implicit and beginning.isalpha() and beginning.isupper()
+        )
+
+    def elements(self) -> Iterator[Element]:
+        """Every element of the top level, the pixels' the last; then nothing more is read.
+
+        Raises:
+            CannotUnderstand: the dataset is cut off, malformed, or too long a walk.
+        """
+        while self._position + 8 <= self._size:
+            element = self._element()
+            if element.tag == _ITEM_END:
+                raise CannotUnderstand("the dataset cannot be parsed to its end")
+            yield element
+            if element.tag in PIXEL_TAGS:
+                self._check_pixels(element)
+                return
+            if element.length == UNDEFINED_LENGTH:
+                self._skip_items(element.offset)
+            else:
+                self._position = element.offset + element.length
+        if self._take(self._position, self._size - self._position).strip(b"\0"):
+            raise CannotUnderstand("the dataset is cut off inside an element's header")
+
+    def value(self, element: Element) -> bytes:
+        """An element's value; one that is absurdly long or of no length counts as empty."""
+        if element.length > _MAX_VALUE_BYTES:
+            return b""
+        return self._take(element.offset, element.length)
+
+    def _element(self) -> Element:
+        """The element at the present position, checked to lie within the dataset."""
+        self._step()
+        at = self._position
+        header = self._take(at, 12)
+        group, number, length = self._tags.unpack_from(header)
+        tag, vr, offset = group << 16 | number, None, at + 8
+        if self.is_explicit and group != 0xFFFE:
+            code = header[4:6]
+            if code in _LONG:
+                if len(header) < 12:
+                    raise CannotUnderstand("the dataset is cut off inside an element's header")
+                vr, offset = code.decode(), at + 12
+                (length,) = self._long.unpack_from(header, 8)
+            elif code in _KNOWN or b"AA" <= code <= b"ZZ":
+                vr = code.decode("latin-1")
+                (length,) = self._short.unpack_from(header, 6)
+        if length != UNDEFINED_LENGTH and offset + length > self._size:
+            place = "pixel data are" if tag in PIXEL_TAGS else f"element {BaseTag(tag)} is"
+            raise CannotUnderstand(f"the dataset is cut off: {place} shorter than declared")
+        return Element(tag, vr, offset, length)
+
+    def _skip_items(self, start: int) -> None:
+        """Step over the items of an element of undefined length, however deep they go."""
+        self._position = start
+        among_items = [True]
+        while among_items:
+            if self._position + 8 > self._size:
+                raise CannotUnderstand("the dataset is cut off inside a sequence")
+            element = self._element()
+            is_end = element.tag in (_ITEM_END, _SEQUENCE_END)
+            if among_items[-1] and not is_end and element.tag != _ITEM:
+                raise CannotUnderstand("the dataset cannot be parsed (a sequence without items)")
+            self._position = element.offset
+            if is_end:
+                among_items.pop()
+            elif element.length == UNDEFINED_LENGTH:
+                # Below an item are elements, below an element are items.
+                among_items.append(not among_items[-1])
+            else:
+                self._position += element.length
+
+    def _check_pixels(self, pixels: Element) -> None:
+        """Hop from fragment to fragment of encapsulated pixel data, as far as there are items."""
+        position = pixels.offset
+        if pixels.length != UNDEFINED_LENGTH:
+            return
+        while position + 8 <= self._size:
+            self._step()
+            group, number, length = self._tags.unpack(self._take(position, 8))
+            if group << 16 | number != _ITEM:
+                return
+            position += 8 + length
+            if position > self._size:
+                raise CannotUnderstand(
+                    "the dataset is cut off: pixel data are shorter than declared"
+                )
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > _MAX_STEPS:
+            raise CannotUnderstand(f"the dataset has more than {_MAX_STEPS} elements")
+
+    def _take(self, position: int, length: int) -> bytes:
+        """Bytes of the dataset, fewer where it ends; read in blocks."""
+        length = min(length, self._size - position)
+        start = position - self._block_at
+        if not 0 <= start <= start + length <= len(self._block):
+            self._file.seek(position)
+            self._block, self._block_at = self._file.read(_BLOCK), position
+            start = 0
+        return self._block[start : start + length]
+
+
+def walk(source: DatasetSource, tags: frozenset[int]) -> tuple[Dataset, PixelElement | None, bool]:
+    """The top-level elements in `tags` before the pixels, the pixels, and whether VRs are explicit.
+
+    Raises:
+        CannotUnderstand: the dataset cannot be parsed, is shorter than its elements declare, or
+            has more of them than can be meant well.
+    """
+    walker = Walker(source)
+    _, is_little = source.encoding
+    found: dict[BaseTag, DataElement | RawDataElement] = {}
+    pixels: PixelElement | None = None
+    for element in walker.elements():
+        if element.tag in PIXEL_TAGS:
+            pixels = PixelElement(*element)
+        elif element.tag in tags or element.tag == _CHARACTER_SET:
+            found[BaseTag(element.tag)] = RawDataElement(
+                BaseTag(element.tag),
+                element.vr,
+                element.length,
+                walker.value(element),
+                element.offset,
+                element.vr is None,
+                is_little,
+            )
+    dataset = Dataset(found)
+    dataset.set_original_encoding(not walker.is_explicit, is_little, _character_sets(found))
+    return dataset, pixels, walker.is_explicit
+
+
+def _character_sets(found: Mapping[BaseTag, DataElement | RawDataElement]) -> str | list[str]:
+    named = found.get(BaseTag(_CHARACTER_SET))
+    if not isinstance(named, RawDataElement):
+        return default_encoding
+    try:
+        return list(convert_encodings(convert_raw_data_element(named).value))
+    except Exception as error:
+        kind = type(error).__name__
+        raise CannotUnderstand(f"the dataset cannot be parsed ({kind})") from None

@@ -1,0 +1,240 @@
+"""Writes the rows of many objects at once, in the caller's transaction.
+
+One statement for all that are new in a known series, which is nearly always all; the rest, and only
+the rest, costs more. No torch here.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+
+from dicom_node.files import ObjectStore
+from dicom_node.header import Header
+from dicom_node.receive import ReceivedObject, Registration
+from service.db.tables import conflict, instance, series, study
+from service.patients import PatientKeyer
+from service.queue import retry
+
+# Objects whose series has no row, or whose UID is known, come back from it without a row. What is
+# known is looked for first, so that a duplicate uses up no instance_id; by subqueries and not by
+# joins, since a join over some hundred rows would be planned as a scan of the whole gallery. In the
+# order of their UIDs, so that two processes do not wait for each other in a circle.
+_TEMPLATE = """
+WITH arrived AS (
+    INSERT INTO instance (
+        series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, patient_key,
+        patient_sex, patient_age_years, image_type, instance_number, rows, columns, frames,
+        flags, file_name, file_size, sha256, source)
+    SELECT series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, patient_key,
+        patient_sex, patient_age_years, image_type, instance_number, rows, columns, frames,
+        flags, file_name, file_size, decode(sha256, 'hex'), source
+    FROM (
+        SELECT r.*,
+            (SELECT s.series_id FROM series s JOIN study USING (study_id)
+             WHERE study_instance_uid = r.study_instance_uid
+                 AND series_instance_uid = r.series_instance_uid) AS series_id,
+            (SELECT i.instance_id FROM instance i
+             WHERE i.sop_instance_uid = r.sop_instance_uid) AS known_id
+        FROM jsonb_to_recordset({objects}) AS r(
+            study_instance_uid text, series_instance_uid text, sop_instance_uid text,
+            sop_class_uid text, transfer_syntax_uid text, patient_key uuid, patient_sex text,
+            patient_age_years smallint, image_type text[], instance_number integer,
+            rows integer, columns integer, frames integer, flags text[], file_name text,
+            file_size bigint, sha256 text, source text)
+        OFFSET 0
+    ) AS arriving
+    WHERE series_id IS NOT NULL AND known_id IS NULL
+    ORDER BY sop_instance_uid
+    ON CONFLICT (sop_instance_uid) DO NOTHING
+    RETURNING instance_id, file_name
+), queued AS (
+    INSERT INTO embedding_job (instance_id) SELECT instance_id FROM arrived
+)
+SELECT file_name FROM arrived
+"""
+INSERT = _TEMPLATE.format(objects="CAST(%(objects)s AS jsonb)")
+# The same, planned once for a connection that is kept: planning takes longer than inserting.
+PREPARE = "PREPARE precuneus_register (jsonb) AS" + _TEMPLATE.format(objects="$1")
+EXECUTE = "EXECUTE precuneus_register (%(objects)s)"
+
+
+def register_objects(
+    connection: Connection,
+    group: Sequence[ReceivedObject],
+    keyer: PatientKeyer,
+    store: ObjectStore,
+    on_disk: Callable[[], None] = lambda: None,
+    statement: str = INSERT,
+) -> list[Registration]:
+    """Write the rows of a group; what became of each, in their order.
+
+    Of several objects with one SOP Instance UID the first in the group comes first. The same bytes
+    again replace the instance's file where that has been lost: a re-send heals it. `on_disk` is
+    called before any file is looked for. `statement` is INSERT, or EXECUTE where PREPARE was run.
+    """
+    stored = _insert(connection, statement, group, keyer)
+    rest = [received for received in group if received.file.name not in stored]
+    if rest:
+        on_disk()
+        unknown = _firsts(_unknown(connection, rest))
+        if unknown:
+            _make_series(connection, [received.header for received in unknown])
+            stored |= _insert(connection, statement, unknown, keyer)
+    return [
+        Registration.STORED
+        if received.file.name in stored
+        else _register_known(connection, received, store)
+        for received in group
+    ]
+
+
+def _insert(
+    connection: Connection, statement: str, group: Sequence[ReceivedObject], keyer: PatientKeyer
+) -> set[str]:
+    """Write what is new in a known series; the names of its files."""
+    objects = json.dumps([_facts(received, keyer) for received in _firsts(group)])
+    return set(connection.exec_driver_sql(statement, {"objects": objects}).scalars())
+
+
+def _firsts(group: Sequence[ReceivedObject]) -> list[ReceivedObject]:
+    """The first object of each SOP Instance UID."""
+    firsts: dict[str, ReceivedObject] = {}
+    for received in group:
+        firsts.setdefault(received.header.sop_instance_uid, received)
+    return list(firsts.values())
+
+
+def _facts(received: ReceivedObject, keyer: PatientKeyer) -> dict[str, object]:
+    """What an instance's row keeps of an object, and what finds its series."""
+    header, file = received.header, received.file
+    return {
+        "study_instance_uid": header.study_instance_uid,
+        "series_instance_uid": header.series_instance_uid,
+        "sop_instance_uid": header.sop_instance_uid,
+        "sop_class_uid": header.sop_class_uid,
+        "transfer_syntax_uid": header.transfer_syntax_uid,
+        "patient_key": str(_patient_key(header, keyer)),
+        "patient_sex": header.patient_sex,
+        "patient_age_years": header.patient_age_years,
+        "image_type": header.image_type,
+        "instance_number": header.instance_number,
+        "rows": header.rows,
+        "columns": header.columns,
+        "frames": header.frames,
+        "flags": header.flags,
+        "file_name": file.name,
+        "file_size": file.size,
+        "sha256": file.sha256.hex(),
+        "source": received.source,
+    }
+
+
+def _patient_key(header: Header, keyer: PatientKeyer) -> UUID:
+    patient_id, issuer = header.patient_id or "", header.issuer_of_patient_id or ""
+    return keyer.key(patient_id, issuer, header.study_instance_uid)
+
+
+def _unknown(connection: Connection, group: Sequence[ReceivedObject]) -> list[ReceivedObject]:
+    """Those of a group whose UID has no row: only they may make a series."""
+    uids = [received.header.sop_instance_uid for received in group]
+    known = set(
+        connection.scalars(
+            select(instance.c.sop_instance_uid).where(instance.c.sop_instance_uid.in_(uids))
+        )
+    )
+    return [received for received in group if received.header.sop_instance_uid not in known]
+
+
+def _make_series(connection: Connection, headers: Sequence[Header]) -> None:
+    """Make the rows of series that were not there a moment ago, with their studies' if need be.
+
+    In the order of their UIDs, as above.
+    """
+    by_study = {header.study_instance_uid: header for header in reversed(headers)}
+    connection.execute(
+        insert_or_skip(study).on_conflict_do_nothing(),
+        [
+            {"study_instance_uid": uid, "study_date": by_study[uid].study_date}
+            for uid in sorted(by_study)
+        ],
+    )
+    # A new statement sees what a concurrent process committed meanwhile.
+    rows = connection.execute(
+        select(study.c.study_instance_uid, study.c.study_id).where(
+            study.c.study_instance_uid.in_(by_study)
+        )
+    )
+    study_ids = {row.study_instance_uid: row.study_id for row in rows}
+    by_series = {
+        (study_ids[header.study_instance_uid], header.series_instance_uid): header
+        for header in reversed(headers)
+    }
+    connection.execute(
+        insert_or_skip(series).on_conflict_do_nothing(),
+        [
+            {
+                "study_id": study_id,
+                "series_instance_uid": uid,
+                "modality": by_series[study_id, uid].modality or "OT",
+                "body_part_examined": by_series[study_id, uid].body_part_examined,
+                "manufacturer": by_series[study_id, uid].manufacturer,
+            }
+            for study_id, uid in sorted(by_series)
+        ],
+    )
+
+
+def _register_known(
+    connection: Connection, received: ReceivedObject, store: ObjectStore
+) -> Registration:
+    """What becomes of an object whose UID has a row."""
+    known = connection.execute(
+        select(instance.c.instance_id, instance.c.sha256, instance.c.file_name).where(
+            instance.c.sop_instance_uid == received.header.sop_instance_uid
+        )
+    ).one()
+    if known.file_name == received.file.name:
+        return Registration.STORED
+    if bytes(known.sha256) == received.file.sha256:
+        if store.path(known.file_name).exists():
+            return Registration.DUPLICATE
+        _replace_file(connection, received, known.instance_id)
+        return Registration.STORED
+    return _insert_conflict(connection, received, known.instance_id)
+
+
+def _replace_file(connection: Connection, received: ReceivedObject, instance_id: int) -> None:
+    file = received.file
+    connection.execute(
+        update(instance)
+        .where(instance.c.instance_id == instance_id)
+        .values(file_name=file.name, file_size=file.size)
+    )
+    retry(connection, [instance_id])
+
+
+def _insert_conflict(
+    connection: Connection, received: ReceivedObject, instance_id: int
+) -> Registration:
+    file = received.file
+    kept = connection.scalar(
+        insert_or_skip(conflict)
+        .values(
+            instance_id=instance_id,
+            file_name=file.name,
+            file_size=file.size,
+            sha256=file.sha256,
+            source=received.source,
+        )
+        .on_conflict_do_nothing(index_elements=[conflict.c.instance_id, conflict.c.sha256])
+        .returning(conflict.c.conflict_id)
+    )
+    if kept is not None:
+        return Registration.CONFLICT
+    same_file = connection.scalar(
+        select(conflict.c.conflict_id).where(conflict.c.file_name == file.name)
+    )
+    return Registration.DUPLICATE if same_file is None else Registration.CONFLICT
