@@ -12,6 +12,7 @@ from dicom_node.files import ObjectStore
 from dicom_node.header import Header
 from dicom_node.receive import ReceivedObject, Registration
 from service.db.tables import conflict, embedding_job, instance, series, study
+from service.deletion.arriving import graves_of, settle_arrival
 from service.patients import PatientKeyer
 from service.queue import retry
 
@@ -66,9 +67,13 @@ def register(
     The same bytes again replace the instance's file where that has been lost: a re-send heals it.
     """
     header = received.header
+    grave = graves_of(connection, [header.sop_instance_uid]).get(header.sop_instance_uid)
+    if grave is not None and grave.refusal is not None:
+        raise grave.refusal
     instance_id = _insert_instance(connection, received, keyer)
     if instance_id is not None:
         connection.execute(insert(embedding_job).values(instance_id=instance_id))
+        settle_arrival(connection, received, store.path(received.file.name), grave)
         return Registration.STORED
     known = connection.execute(
         select(instance.c.instance_id, instance.c.sha256, instance.c.file_name).where(
