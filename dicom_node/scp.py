@@ -5,10 +5,11 @@ It knows sockets and associations; what becomes of an object is the receiver's b
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pynetdicom import AE, evt
-from pynetdicom.events import Event
+from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_node.associations import AssociationHandlers, socket_of
@@ -42,8 +43,14 @@ class StorageNode:
     """A storage SCP; `configure_pynetdicom` and `configure_pydicom` must have been called."""
 
     def __init__(
-        self, config: NodeConfig, receiver: Receiver, observer: NodeObserver | None = None
+        self,
+        config: NodeConfig,
+        receiver: Receiver,
+        observer: NodeObserver | None = None,
+        services: Sequence[EventHandlerType] = (),
     ) -> None:
+        """`services` are handlers of further requests, as `commitment_handlers` makes them."""
+        self._services = services
         self._config = config
         self._store = StoreHandler(receiver, observer or SilentObserver())
         self._associations = AssociationHandlers(
@@ -75,6 +82,7 @@ class StorageNode:
                 (evt.EVT_C_ECHO, _answer_echo),
                 (evt.EVT_C_STORE, self._store),
                 *self._associations.bindings(),
+                *self._services,
             ],
         )
         _log.info(

@@ -6,11 +6,14 @@ from threading import Event, Thread
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicom_node.commitment_handler import commitment_handlers
 from dicom_node.configure import configure_pydicom, configure_pynetdicom
 from dicom_node.errors import DicomError
 from dicom_node.receive import Receiver
 from dicom_node.scp import NodeConfig, StorageNode
 from service.child import follow_parent
+from service.commitment.service import CommitmentService
+from service.housekeeping import Housekeeping
 from service.logs import configure_logs
 from service.metrics import NodeMetrics
 from service.opening import object_store, open_gallery, receiver
@@ -39,12 +42,19 @@ def run_node(settings: Settings) -> int:
             port=settings.dicom.port,
             max_associations=settings.dicom.maximum_associations,
         )
-        node = StorageNode(config, gallery_receiver, NodeMetrics())
+        commitment = CommitmentService(engine, object_store(settings), settings.dicom.ae_title)
+        services = commitment_handlers(commitment.take)
+        node = StorageNode(config, gallery_receiver, NodeMetrics(), services)
         node.start()
+        commitment.start()
+        housekeeping = Housekeeping(settings, engine)
+        housekeeping.start()
         recovery = Thread(target=_recover, args=(settings, engine, gallery_receiver, stopped))
         recovery.start()
         stopped.wait()
         node.stop(_DRAIN_S)
+        housekeeping.stop()
+        commitment.stop()
         recovery.join()
     return 0
 
