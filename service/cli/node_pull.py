@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dicom_node.requesting.selection import Selection
 from service.cli.output import JsonOption, print_json, print_table, progress_bar
 from service.cli.selecting import (
     BodyPartOption,
@@ -18,8 +19,10 @@ from service.cli.selecting import (
 from service.settings import Settings
 
 if TYPE_CHECKING:
+    from service.pulling.method import By
     from service.pulling.pulling import PullReport
     from service.pulling.reconciling import Account
+    from service.pulling.throttle import Throttle
 
 
 class Service(Enum):
@@ -50,33 +53,40 @@ def pull(
 
     Studies that fail are named; the exit code is then 1.
     """
+    from service.pulling.throttle import Throttle, parse_hours
+
+    selection = selection_of(study, modality, since, until, body_part)
+    throttle = Throttle(rate, parse_hours(hours) if hours else None)
+    report = _pull(from_, selection, throttle, by.value if by else None, anew=anew)
+    _print_pull(report, json=json)
+    raise typer.Exit(0 if report.succeeded else 1)
+
+
+def _pull(
+    peer_name: str, selection: Selection, throttle: "Throttle", by: "By | None", *, anew: bool
+) -> "PullReport":
     from dicom_node.configure import configure_pydicom, configure_pynetdicom
     from service.opening import open_gallery, receiver
     from service.peers import find_peer
     from service.pulling.method import choose_method
     from service.pulling.pulling import Puller
-    from service.pulling.throttle import Throttle, parse_hours
 
-    selection = selection_of(study, modality, since, until, body_part)
-    throttle = Throttle(rate, parse_hours(hours) if hours else None)
     configure_pydicom()
     configure_pynetdicom()
     settings = Settings()
     with open_gallery(settings) as engine, progress_bar() as progress:
         with engine.connect() as connection:
-            peer = find_peer(connection, from_)
+            peer = find_peer(connection, peer_name)
         address = peer.address(settings.dicom.ae_title)
-        method = choose_method(address, settings.dicom, by.value if by else None)
+        method = choose_method(address, settings.dicom, by)
         puller = Puller(engine, receiver(settings, engine), address, method, throttle)
         task = progress.add_task(f"studies from {peer.name}", total=None)
-        report = puller.run(
+        return puller.run(
             peer.name,
             selection,
             anew=anew,
             advance=lambda done, all_: progress.update(task, completed=done, total=all_),
         )
-    _print_pull(report, json=json)
-    raise typer.Exit(0 if report.succeeded else 1)
 
 
 def _print_pull(report: "PullReport", *, json: bool) -> None:
