@@ -41,6 +41,11 @@ class Peer:
         """Where and under which titles it is asked."""
         return PeerAddress(self.host, self.port, self.ae_title, calling_ae_title)
 
+    @property
+    def has_source(self) -> bool:
+        """Whether it is said from where it may come: by networks, or by its host's address."""
+        return bool(self.networks) or self.may_come_from(self.host)
+
     def may_come_from(self, address: str) -> bool:
         """Whether a connection from that IP address can be the peer's.
 

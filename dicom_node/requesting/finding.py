@@ -4,7 +4,7 @@ No key about a patient is asked for, so nothing about one comes.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -14,6 +14,7 @@ from pynetdicom.presentation import build_context
 from dicom_node.errors import QueryFailed
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import associated
+from dicom_node.requesting.reactor import park
 from dicom_node.requesting.selection import FoundSeries
 from dicom_node.uids import is_uid
 from dicom_node.values import integer_of, text_of
@@ -40,11 +41,29 @@ class FoundStudies:
     complete: bool
 
 
-class Finder:
-    """Asks a peer over one association."""
+class _Unanswered(Exception):
+    """The association ended before the answer did."""
 
-    def __init__(self, association: Association) -> None:
-        self._association = association
+
+class Finder:
+    """Asks a peer over one association, or a second one where the first is lost.
+
+    Archives end associations that were idle for a while.
+    """
+
+    def __init__(self, address: PeerAddress) -> None:
+        """Associate; raises AssociationFailed as `associated` does."""
+        self._address = address
+        self._stack = ExitStack()
+        self._association = self._associate()
+
+    def _associate(self) -> Association:
+        contexts = [build_context(STUDY_ROOT_FIND, UNCOMPRESSED)]
+        return self._stack.enter_context(associated(self._address, contexts))
+
+    def close(self) -> None:
+        """Release the association."""
+        self._stack.close()
 
     def studies(self, *, dates: str = "", times: str = "", modality: str = "") -> FoundStudies:
         """The studies whose date and time lie in a range such as 20240101-20240131.
@@ -110,28 +129,43 @@ class Finder:
         query.QueryRetrieveLevel = level
         for keyword, value in keys.items():
             setattr(query, keyword, value)
+        try:
+            return self._ask(query)
+        except _Unanswered:
+            self._stack.close()
+            self._association = self._associate()
+        try:
+            return self._ask(query)
+        except _Unanswered:
+            raise QueryFailed(f"the peer did not answer a {level} query") from None
+
+    def _ask(self, query: Dataset) -> tuple[list[Dataset], int]:
         answers: list[Dataset] = []
         if not self._association.is_established:
-            raise QueryFailed("the peer ended the association")
+            raise _Unanswered
+        park(self._association)
         for status, identifier in self._association.send_c_find(query, STUDY_ROOT_FIND):
             if status.get("Status") is None:
-                raise QueryFailed(f"the peer did not answer a {level} query")
+                raise _Unanswered
             if status.Status not in _PENDING:
                 return answers, int(status.Status)
             if identifier is not None:
                 answers.append(identifier)
-        raise QueryFailed(f"the peer did not end its answer to a {level} query")
+        raise _Unanswered
 
 
 @contextmanager
 def finder(address: PeerAddress) -> Iterator[Finder]:
-    """A finder on an association of its own.
+    """A finder, closed at the end.
 
     Raises:
         AssociationFailed: the peer does not take queries.
     """
-    with associated(address, [build_context(STUDY_ROOT_FIND, UNCOMPRESSED)]) as association:
-        yield Finder(association)
+    asking = Finder(address)
+    try:
+        yield asking
+    finally:
+        asking.close()
 
 
 def _uids(answers: list[Dataset], keyword: str, *, strict: bool = False) -> list[str]:

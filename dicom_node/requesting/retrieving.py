@@ -18,6 +18,7 @@ from dicom_node.receive import AnnouncedObject, Receiver
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import associated
 from dicom_node.requesting.finding import UNCOMPRESSED
+from dicom_node.requesting.reactor import park
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
@@ -99,6 +100,7 @@ def move(address: PeerAddress, wanted: Wanted) -> Retrieved:
         MoveDestinationUnknown: it does not know our AE title.
     """
     with associated(address, [build_context(STUDY_ROOT_MOVE, UNCOMPRESSED)]) as association:
+        park(association)
         retrieved = _outcome(
             association.send_c_move(_identifier(wanted), address.calling_ae_title, STUDY_ROOT_MOVE)
         )
@@ -129,6 +131,7 @@ def get(address: PeerAddress, wanted: Wanted, receiver: Receiver) -> Retrieved:
         handlers=[(evt.EVT_C_STORE, store)],
         roles=[build_role(uid, scp_role=True) for uid in usable],
     ) as association:
+        park(association)
         return _outcome(association.send_c_get(_identifier(wanted), STUDY_ROOT_GET))
 
 
@@ -176,10 +179,17 @@ def _store(event: Event, receiver: Receiver, source: str) -> Dataset | int:
             announced=announced,
         )
     except DicomError as error:
-        fields = {"action": "pull.refused", "status": f"0x{error.status:04X}"}
-        _log.warning("object not stored: %s", error, extra=fields)
-        response = Dataset()
-        response.Status = error.status
-        response.ErrorComment = str(error)[:64]
-        return response
+        return _refusal(error.status, str(error))
+    except Exception as error:
+        # Its text may quote the dataset, and pynetdicom's own log is off.
+        return _refusal(0xC000, f"an error in the node ({type(error).__name__})")
     return 0x0000
+
+
+def _refusal(status: int, reason: str) -> Dataset:
+    fields = {"action": "pull.refused", "status": f"0x{status:04X}", "reason": reason}
+    _log.warning("object not stored: %s", reason, extra=fields)
+    response = Dataset()
+    response.Status = status
+    response.ErrorComment = reason[:64]
+    return response

@@ -6,6 +6,7 @@ from dicom_node.contexts import VERIFICATION
 from dicom_node.errors import AssociationFailed
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import TIMEOUT_S, associated
+from dicom_node.requesting.reactor import park
 
 
 def verify(address: PeerAddress, timeout_s: float = TIMEOUT_S) -> None:
@@ -16,6 +17,7 @@ def verify(address: PeerAddress, timeout_s: float = TIMEOUT_S) -> None:
     """
     context = build_context(VERIFICATION, "1.2.840.10008.1.2")
     with associated(address, [context], timeout_s=timeout_s, answer_s=timeout_s) as association:
+        park(association)
         status = association.send_c_echo().get("Status")
     if status is None:
         raise AssociationFailed(f"{address}: it takes the association, but answers no C-ECHO")

@@ -63,6 +63,8 @@ def add(
         print_json(added)
     else:
         typer.echo(f"{name} is {added.address(Settings().dicom.ae_title)}.")
+    if not added.has_source:
+        typer.echo(f"{host} is a name: say with --network from where it may come.", err=True)
 
 
 def remove(name: NameArgument, json: JsonOption = False) -> None:

@@ -151,12 +151,17 @@ class Puller:
         report.known_already += before.instances - before.states["missing"]
         if not before.wanted:
             return "" if before.instances or not selection.study_instance_uid else _NOTHING
-        reasons = [self._fetch(wanted).reason for wanted in before.wanted]
+        outcomes = [self._fetch(wanted) for wanted in before.wanted]
         after = self._compare(uid, selection)
+        if after.wanted and any(outcome.status is None for outcome in outcomes):
+            # An association that was lost is no refusal: what is still missing is asked for again.
+            outcomes = [self._fetch(wanted) for wanted in after.wanted]
+            after = self._compare(uid, selection)
         report.received += before.states["missing"] - after.states["missing"]
         if not after.states["missing"]:
             return ""
-        why = "; ".join(dict.fromkeys(filter(None, reasons))) or "the peer says it sent them"
+        reasons = dict.fromkeys(outcome.reason for outcome in outcomes if outcome.reason)
+        why = "; ".join(reasons) or "the peer says it sent them"
         return f"{after.states['missing']} of {after.instances} instances did not arrive: {why}"
 
     def _compare(self, uid: str, selection: Selection) -> StudyComparison:

@@ -116,3 +116,11 @@ def test_days_ahead_of_ours_and_years_are_asked_for() -> None:
 )
 def test_what_a_peer_leaves_unsaid_excludes_nothing(series: FoundSeries, taken: bool) -> None:
     assert Selection(modalities=("CT", "MR"), body_parts=("HEAD", "BRAIN")).takes(series) is taken
+
+
+def test_an_association_that_is_lost_between_queries_is_made_again() -> None:
+    studies = [Study("1.1", "20240315", "080000")]
+    with archive(studies, SUSPICIOUS) as address, finder(address) as asking:
+        assert asking.studies(dates="20240301-20240331").uids == ("1.1",)
+        asking._association.abort()
+        assert asking.studies(dates="20240301-20240331").uids == ("1.1",)

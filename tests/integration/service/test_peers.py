@@ -80,4 +80,8 @@ def test_where_a_peer_may_come_from(networks: tuple[str, ...], address: str, may
 
 
 def test_a_peer_known_by_name_alone_comes_from_nowhere() -> None:
-    assert not replace(PACS, host="pacs.hospital").may_come_from("10.1.2.3")
+    named = replace(PACS, host="pacs.hospital")
+    assert not named.may_come_from("10.1.2.3")
+    assert not named.has_source
+    assert replace(named, networks=("10.0.0.0/8",)).has_source
+    assert PACS.has_source
