@@ -10,6 +10,7 @@ from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.presentation import PresentationContext, build_context
 
 VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
 
 # A deflated object may be a bomb, and a JPIP-referenced one has its pixels on another server.
 REFUSED_TRANSFER_SYNTAXES = frozenset(
@@ -26,7 +27,7 @@ TRANSFER_SYNTAXES = frozenset(map(str, ALL_TRANSFER_SYNTAXES)) - REFUSED_TRANSFE
 STORAGE_SOP_CLASSES = frozenset(
     str(context.abstract_syntax) for context in AllStoragePresentationContexts
 )
-ABSTRACT_SYNTAXES = STORAGE_SOP_CLASSES | {VERIFICATION}
+ABSTRACT_SYNTAXES = STORAGE_SOP_CLASSES | {VERIFICATION, STORAGE_COMMITMENT}
 
 
 def accepted_contexts(proposed: Iterable[PresentationContext]) -> list[PresentationContext]:

@@ -33,12 +33,26 @@ class DatasetMismatch(DicomError):
     status = 0xA900
 
 
+class RefusedByRule(DicomError):
+    """The object was deleted or rejected, and is not to come again (PS3.7 C.5.19)."""
+
+    status = 0x0124
+
+
 class CannotUnderstand(DicomError):
     """The dataset cannot be parsed, is incomplete, or lacks what identifies an object."""
 
 
 class AssociationFailed(DicomError):
     """A peer could not be reached, or would not associate with us."""
+
+
+class QueryFailed(DicomError):
+    """A peer did not answer a query, or answered that it failed."""
+
+
+class MoveDestinationUnknown(DicomError):
+    """A peer does not know our AE title as a destination of C-MOVE."""
 
 
 class StoredFileUnreadable(DicomError):

@@ -31,6 +31,13 @@ class InstanceUnknown(ServiceError):
     title = "Instance unknown"
 
 
+class PeerUnknown(ServiceError):
+    """No peer of that name, or AE title, is known."""
+
+    http_status = 404
+    title = "Peer unknown"
+
+
 class InstancePending(ServiceError):
     """The instance has arrived but is not embedded yet; ask again in a moment."""
 

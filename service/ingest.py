@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from dicom_node.errors import OutOfResources
+from dicom_node.errors import DicomError, OutOfResources
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Outcome, ReceivedObject, Registration
 from service.patients import PatientKeyer
@@ -37,6 +37,7 @@ class GalleryRegistrar:
             bytes again, CONFLICT for other bytes under a known SOP Instance UID.
 
         Raises:
+            RefusedByRule: it was deleted or rejected before, and is not to come again.
             OutOfResources: the database refused or is gone. `outcome_unknown` tells that the
                 connection broke during the commit, so that the row may exist.
         """
@@ -45,13 +46,16 @@ class GalleryRegistrar:
         except SQLAlchemyError as error:
             raise _unavailable(error) from None
         with connection:
-            return self._commit(connection, [received], lambda: None)[0]
+            outcome = self._commit(connection, [received], lambda: None)[0]
+        if isinstance(outcome, DicomError):
+            raise outcome
+        return outcome
 
     def _commit(
         self, connection: Connection, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
-    ) -> list[Registration]:
+    ) -> list[Outcome]:
         try:
-            registrations = register_objects(
+            outcomes = register_objects(
                 connection, group, self._keyer, self._store, on_disk, self._statement
             )
             on_disk()
@@ -61,7 +65,7 @@ class GalleryRegistrar:
             connection.commit()
         except SQLAlchemyError as error:
             raise _unavailable(error, outcome_unknown=True) from None
-        return registrations
+        return outcomes
 
 
 class GroupRegistrar(GalleryRegistrar):
@@ -107,7 +111,7 @@ class GroupRegistrar(GalleryRegistrar):
 
     def _attempt(
         self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
-    ) -> Sequence[Registration]:
+    ) -> Sequence[Outcome]:
         """One transaction for the group; nothing of it stays when this raises.
 
         Raises:

@@ -8,11 +8,17 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, Engine, select, union_all
+from sqlalchemy import Connection, Engine, Table, select, union_all
 
-from dicom_node.errors import CannotUnderstand, DatasetMismatch, StoredFileUnreadable
+from dicom_node.errors import (
+    CannotUnderstand,
+    DatasetMismatch,
+    RefusedByRule,
+    StoredFileUnreadable,
+)
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Receiver, Registration
+from service.db.node_tables import deleted_file
 from service.db.tables import conflict, instance
 
 _LOG = logging.getLogger("precuneus.recover")
@@ -87,8 +93,11 @@ def recover(
             return report
         files = set(store.names(bucket))
         with engine.connect() as connection:
-            rows = _names_of_rows(connection, bucket)
-        orphans += [(age, name) for name in files - rows if (age := _written_at(store, name))]
+            rows = _names_of_rows(connection, bucket, instance, conflict)
+            # What was deleted and is still kept must not come back.
+            deleted = _names_of_rows(connection, bucket, deleted_file)
+        unknown = files - rows - deleted
+        orphans += [(age, name) for name in unknown if (age := _written_at(store, name))]
         missing += sum(not store.path(name).exists() for name in rows - files)
     # In the order of their arrival, so that of two rivals the first stays the first.
     for _, name in sorted(orphans):
@@ -108,7 +117,7 @@ def _written_at(store: ObjectStore, name: str) -> int | None:
 
 def _expected(connection: Connection, name: str) -> tuple[int, bytes] | None:
     """Size and SHA-256 of the row that refers to a file, if any."""
-    for table in (instance, conflict):
+    for table in (instance, conflict, deleted_file):
         row = connection.execute(
             select(table.c.file_size, table.c.sha256).where(table.c.file_name == name)
         ).one_or_none()
@@ -117,7 +126,7 @@ def _expected(connection: Connection, name: str) -> tuple[int, bytes] | None:
     return None
 
 
-def _names_of_rows(connection: Connection, bucket: str) -> set[str]:
+def _names_of_rows(connection: Connection, bucket: str, *tables: Table) -> set[str]:
     """The files that rows refer to, one bucket at a time to bound memory."""
     within = (f"{bucket}/", f"{bucket}0")
     return set(
@@ -127,7 +136,7 @@ def _names_of_rows(connection: Connection, bucket: str) -> set[str]:
                     select(table.c.file_name).where(
                         table.c.file_name >= within[0], table.c.file_name < within[1]
                     )
-                    for table in (instance, conflict)
+                    for table in tables
                 )
             )
         )
@@ -143,7 +152,7 @@ def _register_one(
         if registration is Registration.DUPLICATE:
             store.quarantine(name, "the same object is stored under another name")
         counter = _COUNTERS[registration]
-    except (CannotUnderstand, DatasetMismatch) as error:
+    except (CannotUnderstand, DatasetMismatch, RefusedByRule) as error:
         store.quarantine(name, str(error))
         counter = "unreadable"
     except (FileNotFoundError, StoredFileUnreadable) as error:

@@ -5,23 +5,26 @@ the rest, costs more. No torch here.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from dicom_node.files import ObjectStore
 from dicom_node.header import Header
-from dicom_node.receive import ReceivedObject, Registration
-from service.db.tables import conflict, instance, series, study
+from dicom_node.receive import Outcome, ReceivedObject, Registration
+from dicom_node.rejection import KEY_OBJECT_SELECTION
+from service.db.tables import instance, series, study
+from service.deletion.arriving import Grave, graves_of, settle_arrival
 from service.patients import PatientKeyer
-from service.queue import retry
+from service.registering_again import register_again
 
-# Objects whose series has no row, or whose UID is known, come back from it without a row. What is
-# known is looked for first, so that a duplicate uses up no instance_id; by subqueries and not by
-# joins, since a join over some hundred rows would be planned as a scan of the whole gallery. In the
-# order of their UIDs, so that two processes do not wait for each other in a circle.
+# Objects whose series has no row, whose UID is known, or who were deleted before, come back from it
+# without a row. What is known is looked for first, so that a duplicate uses up no instance_id; by
+# subqueries and not by joins, since a join over some hundred rows would be planned as a scan of the
+# whole gallery. In the order of their UIDs, so that two processes do not wait for each other in a
+# circle.
 _TEMPLATE = """
 WITH arrived AS (
     INSERT INTO instance (
@@ -37,16 +40,19 @@ WITH arrived AS (
              WHERE study_instance_uid = r.study_instance_uid
                  AND series_instance_uid = r.series_instance_uid) AS series_id,
             (SELECT i.instance_id FROM instance i
-             WHERE i.sop_instance_uid = r.sop_instance_uid) AS known_id
+             WHERE i.sop_instance_uid = r.sop_instance_uid) AS known_id,
+            (SELECT t.tombstone_id FROM tombstone t
+             WHERE t.sop_instance_uid = r.sop_instance_uid LIMIT 1) AS tombstone_id
         FROM jsonb_to_recordset({objects}) AS r(
             study_instance_uid text, series_instance_uid text, sop_instance_uid text,
             sop_class_uid text, transfer_syntax_uid text, patient_key uuid, patient_sex text,
             patient_age_years smallint, image_type text[], instance_number integer,
             rows integer, columns integer, frames integer, flags text[], file_name text,
-            file_size bigint, sha256 text, source text)
+            file_size bigint, sha256 text, source text, despite_tombstone boolean)
         OFFSET 0
     ) AS arriving
     WHERE series_id IS NOT NULL AND known_id IS NULL
+        AND (tombstone_id IS NULL OR despite_tombstone)
     ORDER BY sop_instance_uid
     ON CONFLICT (sop_instance_uid) DO NOTHING
     RETURNING instance_id, file_name
@@ -68,47 +74,95 @@ def register_objects(
     store: ObjectStore,
     on_disk: Callable[[], None] = lambda: None,
     statement: str = INSERT,
-) -> list[Registration]:
+) -> list[Outcome]:
     """Write the rows of a group; what became of each, in their order.
 
-    Of several objects with one SOP Instance UID the first in the group comes first. The same bytes
-    again replace the instance's file where that has been lost: a re-send heals it. `on_disk` is
-    called before any file is looked for. `statement` is INSERT, or EXECUTE where PREPARE was run.
+    Of several objects with one SOP Instance UID the first in the group comes first. What was
+    deleted or rejected and is not to come again is an error and no row. `on_disk` is called before
+    any file is looked for. `statement` is INSERT, or EXECUTE where PREPARE was run.
+
+    Raises:
+        OutOfResources: a rejection note of the group cannot be read from the disk.
     """
-    stored = _insert(connection, statement, group, keyer)
+    stored = _insert(
+        connection, statement, [_facts(received, keyer) for received in _firsts(group)]
+    )
     rest = [received for received in group if received.file.name not in stored]
+    graves: dict[str, Grave] = {}
     if rest:
         on_disk()
-        unknown = _firsts(_unknown(connection, rest))
+        graves = graves_of(connection, [_uid(received) for received in rest])
+        allowed = [r for r in rest if not (_uid(r) in graves and graves[_uid(r)].refuse)]
+        unknown = _firsts(_unknown(connection, allowed))
         if unknown:
             _make_series(connection, [received.header for received in unknown])
-            stored |= _insert(connection, statement, unknown, keyer)
-    return [
-        Registration.STORED
-        if received.file.name in stored
-        else _register_known(connection, received, store)
-        for received in group
-    ]
+            facts = [
+                _facts(received, keyer, despite_tombstone=_uid(received) in graves)
+                for received in unknown
+            ]
+            stored |= _insert(connection, statement, facts)
+    outcomes = [_outcome(connection, r, store, stored, graves.get(_uid(r))) for r in group]
+    new = [received for received in group if received.file.name in stored]
+    _settle(connection, new, store, graves, on_disk)
+    return outcomes
+
+
+def _outcome(
+    connection: Connection,
+    received: ReceivedObject,
+    store: ObjectStore,
+    stored: set[str],
+    grave: Grave | None,
+) -> Outcome:
+    if received.file.name in stored:
+        return Registration.STORED
+    if grave is not None and grave.refusal is not None:
+        return grave.refusal
+    return register_again(connection, received, store)
+
+
+def _settle(
+    connection: Connection,
+    new: Sequence[ReceivedObject],
+    store: ObjectStore,
+    graves: Mapping[str, Grave],
+    on_disk: Callable[[], None],
+) -> None:
+    """Do what new instances demand beside their rows, after all rows of the group are written.
+
+    A note may be about another object of the same group.
+    """
+    for received in new:
+        grave = graves.get(_uid(received))
+        if grave is not None or received.header.sop_class_uid == KEY_OBJECT_SELECTION:
+            on_disk()
+            settle_arrival(connection, received, store.path(received.file.name), grave)
 
 
 def _insert(
-    connection: Connection, statement: str, group: Sequence[ReceivedObject], keyer: PatientKeyer
+    connection: Connection, statement: str, facts: Sequence[Mapping[str, object]]
 ) -> set[str]:
     """Write what is new in a known series; the names of its files."""
-    objects = json.dumps([_facts(received, keyer) for received in _firsts(group)])
-    return set(connection.exec_driver_sql(statement, {"objects": objects}).scalars())
+    objects = {"objects": json.dumps(facts)}
+    return set(connection.exec_driver_sql(statement, objects).scalars())
+
+
+def _uid(received: ReceivedObject) -> str:
+    return received.header.sop_instance_uid
 
 
 def _firsts(group: Sequence[ReceivedObject]) -> list[ReceivedObject]:
     """The first object of each SOP Instance UID."""
     firsts: dict[str, ReceivedObject] = {}
     for received in group:
-        firsts.setdefault(received.header.sop_instance_uid, received)
+        firsts.setdefault(_uid(received), received)
     return list(firsts.values())
 
 
-def _facts(received: ReceivedObject, keyer: PatientKeyer) -> dict[str, object]:
-    """What an instance's row keeps of an object, and what finds its series."""
+def _facts(
+    received: ReceivedObject, keyer: PatientKeyer, *, despite_tombstone: bool = False
+) -> dict[str, object]:
+    """What an instance's row keeps, what finds its series, and whether it may come again."""
     header, file = received.header, received.file
     return {
         "study_instance_uid": header.study_instance_uid,
@@ -129,6 +183,7 @@ def _facts(received: ReceivedObject, keyer: PatientKeyer) -> dict[str, object]:
         "file_size": file.size,
         "sha256": file.sha256.hex(),
         "source": received.source,
+        "despite_tombstone": despite_tombstone,
     }
 
 
@@ -139,13 +194,13 @@ def _patient_key(header: Header, keyer: PatientKeyer) -> UUID:
 
 def _unknown(connection: Connection, group: Sequence[ReceivedObject]) -> list[ReceivedObject]:
     """Those of a group whose UID has no row: only they may make a series."""
-    uids = [received.header.sop_instance_uid for received in group]
+    uids = [_uid(received) for received in group]
     known = set(
         connection.scalars(
             select(instance.c.sop_instance_uid).where(instance.c.sop_instance_uid.in_(uids))
         )
     )
-    return [received for received in group if received.header.sop_instance_uid not in known]
+    return [received for received in group if _uid(received) not in known]
 
 
 def _make_series(connection: Connection, headers: Sequence[Header]) -> None:
@@ -185,56 +240,3 @@ def _make_series(connection: Connection, headers: Sequence[Header]) -> None:
             for study_id, uid in sorted(by_series)
         ],
     )
-
-
-def _register_known(
-    connection: Connection, received: ReceivedObject, store: ObjectStore
-) -> Registration:
-    """What becomes of an object whose UID has a row."""
-    known = connection.execute(
-        select(instance.c.instance_id, instance.c.sha256, instance.c.file_name).where(
-            instance.c.sop_instance_uid == received.header.sop_instance_uid
-        )
-    ).one()
-    if known.file_name == received.file.name:
-        return Registration.STORED
-    if bytes(known.sha256) == received.file.sha256:
-        if store.path(known.file_name).exists():
-            return Registration.DUPLICATE
-        _replace_file(connection, received, known.instance_id)
-        return Registration.STORED
-    return _insert_conflict(connection, received, known.instance_id)
-
-
-def _replace_file(connection: Connection, received: ReceivedObject, instance_id: int) -> None:
-    file = received.file
-    connection.execute(
-        update(instance)
-        .where(instance.c.instance_id == instance_id)
-        .values(file_name=file.name, file_size=file.size)
-    )
-    retry(connection, [instance_id])
-
-
-def _insert_conflict(
-    connection: Connection, received: ReceivedObject, instance_id: int
-) -> Registration:
-    file = received.file
-    kept = connection.scalar(
-        insert_or_skip(conflict)
-        .values(
-            instance_id=instance_id,
-            file_name=file.name,
-            file_size=file.size,
-            sha256=file.sha256,
-            source=received.source,
-        )
-        .on_conflict_do_nothing(index_elements=[conflict.c.instance_id, conflict.c.sha256])
-        .returning(conflict.c.conflict_id)
-    )
-    if kept is not None:
-        return Registration.CONFLICT
-    same_file = connection.scalar(
-        select(conflict.c.conflict_id).where(conflict.c.file_name == file.name)
-    )
-    return Registration.DUPLICATE if same_file is None else Registration.CONFLICT

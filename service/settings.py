@@ -125,6 +125,14 @@ class EncoderSettings(BaseModel):
     )
 
 
+class GallerySettings(BaseModel):
+    """What is kept in the gallery."""
+
+    keep_deleted_days: float = Field(
+        default=0, ge=0, description="how long files of deleted instances stay on disk"
+    )
+
+
 class Settings(BaseSettings):
     """All settings; arguments of a command override the environment, that overrides `.env`."""
 
@@ -145,6 +153,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     encoder: EncoderSettings = EncoderSettings()
+    gallery: GallerySettings = GallerySettings()
 
     @field_validator("state_dir")
     @classmethod

@@ -1,4 +1,4 @@
-"""`precuneus gallery …`: import, labels, totals and export."""
+"""`precuneus gallery …`: import, labels, totals, export and deletion."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from service.cli.gallery_delete import delete
 from service.cli.output import JsonOption, print_json, print_table, progress_bar
 from service.settings import Settings
 
@@ -18,6 +19,7 @@ def build_app() -> typer.Typer:
     app.command("retry")(retry)
     app.command("stats")(stats)
     app.command("export")(export)
+    app.command("delete")(delete)
     return app
 
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli import peers
+from service.cli.node_pull import pull, reconcile
 from service.metrics_folder import share_metrics
 from service.settings import Settings
 
@@ -13,6 +15,9 @@ def build_app() -> typer.Typer:
     app = typer.Typer(help="The DICOM node that receives studies.", no_args_is_help=True)
     app.command("serve")(serve)
     app.command("echo")(echo)
+    app.command("pull")(pull)
+    app.command("reconcile")(reconcile)
+    app.add_typer(peers.build_app(), name="peers")
     return app
 
 

@@ -1,6 +1,7 @@
 """The gallery's tables, as SQLAlchemy sees them; Alembic's migrations make them.
 
-An encoder's partition of `embedding` and its index are made at run time by `service.encoders`.
+An encoder's partition of `embedding` and its index are made at run time by `service.encoders`. The
+tables about other DICOM nodes are in `service.db.node_tables`.
 """
 
 from pgvector.sqlalchemy import Vector
@@ -39,7 +40,8 @@ metadata = MetaData(
 )
 
 
-def _time(name: str, *, now: bool = True) -> Column[object]:
+def time_column(name: str, *, now: bool = True) -> Column[object]:
+    """A time with its zone: the row's making, or with `now=False` empty until it is known."""
     default = func.now() if now else None
     return Column(name, DateTime(timezone=True), nullable=not now, server_default=default)
 
@@ -94,8 +96,8 @@ instance = Table(
     Column("file_size", BigInteger, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     Column("source", Text, nullable=False),
-    _time("received_at"),
-    _time("settled_at", now=False),
+    time_column("received_at"),
+    time_column("settled_at", now=False),
     CheckConstraint("state IN ('pending', 'embedded', 'unsupported', 'failed')", name="state"),
 )
 
@@ -108,7 +110,7 @@ conflict = Table(
     Column("file_size", BigInteger, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     Column("source", Text, nullable=False),
-    _time("received_at"),
+    time_column("received_at"),
     UniqueConstraint("instance_id", "sha256"),
 )
 
@@ -123,7 +125,7 @@ embedding_job = Table(
     ),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("lease_owner", Uuid),
-    _time("leased_until", now=False),
+    time_column("leased_until", now=False),
 )
 
 encoder = Table(
@@ -137,7 +139,7 @@ encoder = Table(
     Column("basis", LargeBinary, nullable=False),
     Column("metrics", JSONB, nullable=False, server_default="{}"),
     Column("active", Boolean, nullable=False, server_default=text("false")),
-    _time("registered_at"),
+    time_column("registered_at"),
     Index("encoder_active_idx", "active", unique=True, postgresql_where=text("active")),
 )
 
@@ -167,7 +169,7 @@ label = Table(
     Column("study_instance_uid", Text, index=True),
     Column("label", Text, nullable=False),
     Column("source", Text, nullable=False),
-    _time("recorded_at"),
+    time_column("recorded_at"),
     CheckConstraint("num_nonnulls(sop_instance_uid, study_instance_uid) = 1", name="one_subject"),
     UniqueConstraint(
         "sop_instance_uid",
@@ -185,6 +187,6 @@ api_key = Table(
     Column("api_key_id", Integer, Identity(always=True), primary_key=True),
     Column("name", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),
-    _time("created_at"),
-    _time("revoked_at", now=False),
+    time_column("created_at"),
+    time_column("revoked_at", now=False),
 )

@@ -14,6 +14,8 @@ from dicom_node.network.gate import Limits
 from dicom_node.scp import NodeConfig, StorageNode
 from dicom_node.storing import StorageLimits
 from service.child import follow_parent
+from service.commitment.service import CommitmentService
+from service.housekeeping import Housekeeping
 from service.logs import configure_logs
 from service.metrics import NodeMetrics
 from service.opening import node_receiver, object_store, open_gallery, receiver
@@ -35,13 +37,20 @@ def run_node(settings: Settings) -> int:
     stopped = stop_event()
     _allow_open_files(settings.dicom)
     with open_gallery(settings) as engine, node_receiver(settings, engine) as taking:
-        settle_unfinished(engine, object_store(settings))
+        store = object_store(settings)
+        settle_unfinished(engine, store)
+        commitment = CommitmentService(engine, store, settings.dicom.ae_title)
+        housekeeping = Housekeeping(settings, engine)
         node = StorageNode(node_config(settings.dicom), taking, NodeMetrics())
         node.start()
+        commitment.start()
+        housekeeping.start()
         recovery = Thread(target=_recover, args=(settings, engine, stopped))
         recovery.start()
         stopped.wait()
         node.stop(settings.dicom.drain_s)
+        housekeeping.stop()
+        commitment.stop()
         recovery.join()
     return 0
 

@@ -1,0 +1,16 @@
+"""Where a peer is, and the two AE titles of an association with it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PeerAddress:
+    """A peer's host and port, its AE title, and what we call ourselves."""
+
+    host: str
+    port: int
+    called_ae_title: str
+    calling_ae_title: str
+
+    def __str__(self) -> str:
+        return f"{self.called_ae_title} at {self.host}:{self.port}"

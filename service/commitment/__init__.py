@@ -1,0 +1,1 @@
+"""Storage commitment: requests of known peers, answered from what is really stored."""

@@ -1,0 +1,112 @@
+"""The tables about other DICOM nodes, and of what was deleted.
+
+Who the nodes are and what is asked of them; what is no longer in the gallery, and why. They hold
+UIDs and AE titles, and nothing of a patient.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from service.db.tables import metadata, time_column
+
+__all__ = [
+    "commitment",
+    "deleted_file",
+    "metadata",
+    "peer",
+    "pull",
+    "pull_study",
+    "tombstone",
+]
+
+peer = Table(
+    "peer",
+    metadata,
+    Column("peer_id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("ae_title", Text, nullable=False, unique=True),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("networks", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("tls_certificate_sha256", Text),
+    time_column("added_at"),
+    CheckConstraint("port BETWEEN 1 AND 65535", name="port"),
+)
+
+pull = Table(
+    "pull",
+    metadata,
+    Column("pull_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("peer_id", ForeignKey("peer.peer_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("selection", JSONB, nullable=False),
+    time_column("started_at"),
+    time_column("listed_at", now=False),
+    time_column("finished_at", now=False),
+)
+
+pull_study = Table(
+    "pull_study",
+    metadata,
+    Column(
+        "pull_id",
+        ForeignKey("pull.pull_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("study_instance_uid", Text, primary_key=True),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("reason", Text),
+    CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
+)
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("tombstone_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("sop_instance_uid", Text, nullable=False, index=True),
+    Column("series_instance_uid", Text, nullable=False),
+    Column("study_instance_uid", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("reason", Text),
+    Column("by_whom", Text, nullable=False),
+    Column("refuse", Boolean, nullable=False, server_default=text("false")),
+    time_column("deleted_at"),
+    time_column("sent_again_at", now=False),
+    CheckConstraint("cause IN ('command', '113001', '113037', '113038', '113039')", name="cause"),
+)
+
+deleted_file = Table(
+    "deleted_file",
+    metadata,
+    Column("file_name", Text(collation="C"), primary_key=True),
+    Column("file_size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    time_column("deleted_at"),
+)
+
+commitment = Table(
+    "commitment",
+    metadata,
+    Column("commitment_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("peer_id", ForeignKey("peer.peer_id", ondelete="CASCADE"), nullable=False),
+    Column("transaction_uid", Text, nullable=False),
+    Column("referenced", JSONB, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    time_column("requested_at"),
+    time_column("next_attempt_at"),
+    UniqueConstraint("peer_id", "transaction_uid"),
+)

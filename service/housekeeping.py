@@ -1,0 +1,50 @@
+"""What the node does now and then beside receiving: remove the files of deleted instances."""
+
+import logging
+from threading import Event, Thread
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.deletion.files import purge_files
+from service.opening import object_store
+from service.settings import Settings
+
+_PAUSE_S = 60.0
+_LOG = logging.getLogger("precuneus.node")
+
+
+class Housekeeping:
+    """A thread that works at start, and then every minute; a failure is tried again."""
+
+    def __init__(self, settings: Settings, engine: Engine, pause_s: float = _PAUSE_S) -> None:
+        self._settings, self._engine, self._pause_s = settings, engine, pause_s
+        self._store = object_store(settings)
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name="housekeeping")
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after what is being done."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._purge()
+            self._stopped.wait(self._pause_s)
+
+    def _purge(self) -> None:
+        keep_days = self._settings.gallery.keep_deleted_days
+        try:
+            removed = purge_files(self._engine, self._store, keep_days)
+        except (SQLAlchemyError, OSError) as error:
+            fields = {"action": "purge.failed", "error": type(error).__name__}
+            _LOG.warning("files of deleted instances are removed later", extra=fields)
+            return
+        if removed:
+            fields = {"action": "purged", "files": str(removed)}
+            _LOG.info("files of deleted instances removed", extra=fields)

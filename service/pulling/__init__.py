@@ -1,0 +1,1 @@
+"""Fetching a peer's past studies, and proving what of them is here."""

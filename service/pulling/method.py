@@ -1,0 +1,58 @@
+"""Chooses between C-MOVE and C-GET, with the reason told."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dicom_node.errors import AssociationFailed
+from dicom_node.requesting.address import PeerAddress
+from dicom_node.requesting.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE, accepted_services
+from dicom_node.requesting.verifying import verify
+from service.errors import Unavailable
+from service.settings import DicomSettings
+
+By = Literal["move", "get"]
+_UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what binds so
+
+
+@dataclass(frozen=True)
+class Method:
+    """How objects are fetched, and why so; `other` is what may be tried where it does not work."""
+
+    by: By
+    reason: str
+    other: By | None = None
+
+
+def choose_method(address: PeerAddress, own: DicomSettings, asked: By | None) -> Method:
+    """C-MOVE where the peer takes it and our node runs, else C-GET; or what is asked for.
+
+    Raises:
+        AssociationFailed: the peer cannot be reached, or takes neither.
+        Unavailable: what is asked for cannot work, or nothing can.
+    """
+    accepted = accepted_services(address)
+    fault = _node_fault(own) if asked != "get" else ""
+    can_move = STUDY_ROOT_MOVE in accepted and not fault
+    can_get = STUDY_ROOT_GET in accepted
+    if asked == "move" and not can_move:
+        raise Unavailable(f"C-MOVE cannot work: {fault or 'the peer does not take it'}.")
+    if asked == "get" and not can_get:
+        raise Unavailable("C-GET cannot work: the peer does not take it.")
+    if asked is not None:
+        return Method(asked, "asked for")
+    if can_move:
+        reason = "the peer takes C-MOVE, and our node runs"
+        return Method("move", reason, "get" if can_get else None)
+    if can_get:
+        return Method("get", fault or "the peer does not take C-MOVE")
+    raise Unavailable(f"The peer takes C-MOVE alone, which cannot work: {fault}.")
+
+
+def _node_fault(own: DicomSettings) -> str:
+    """Why nothing can be moved to our own node; empty where it answers."""
+    host = _UNSPECIFIED.get(own.host, own.host)
+    try:
+        verify(PeerAddress(host, own.port, own.ae_title, own.ae_title), timeout_s=10.0)
+    except AssociationFailed as error:
+        return f"our own node must run to be moved to ({error})"
+    return ""
