@@ -1,6 +1,28 @@
 """What may be said of a peer: its AE title and address, fit for a log line or a database."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 MAX_AE_TITLE_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks for an association: its calling AE title, cleaned, and the IP address it has."""
+
+    calling_ae_title: str
+    address: str
+
+
+Vetting = Callable[[Caller], str | None]
+"""Why a caller may not associate with us, in words for an administrator; None where it may.
+
+Asked by the thread that serves all associations: it must not wait for anything, and not raise.
+"""
+
+
+def anybody(caller: Caller) -> None:
+    """The vetting of a node that knows no peers."""
 
 
 def clean_ae_title(title: str | bytes | None) -> str:

@@ -1,4 +1,4 @@
-"""The DICOM node: listens, and answers C-ECHO and C-STORE (PS3.4 Annexes A and B).
+"""The DICOM node: listens, and answers C-ECHO, C-STORE and N-ACTION (PS3.4 Annexes A, B, J).
 
 It puts loop, associations and services together; what becomes of an object is the receiver's
 business.
@@ -10,7 +10,9 @@ import threading
 from dataclasses import dataclass, field
 from functools import partial
 
+from dicom_node.acting import ActionService
 from dicom_node.association_log import AssociationLog
+from dicom_node.commitment import TakeRequest
 from dicom_node.committing import Committer
 from dicom_node.network.connection import Connection
 from dicom_node.network.deadlines import Deadlines
@@ -19,13 +21,14 @@ from dicom_node.network.listener import Listener
 from dicom_node.network.loop import Loop
 from dicom_node.network.transport import PlainTransport
 from dicom_node.observer import NodeObserver, SilentObserver
+from dicom_node.peers import Caller, Vetting, anybody
 from dicom_node.receive import Receiver
 from dicom_node.storing import StorageLimits, StoreService
 from dicom_node.upper_layer.association import Answering, Association, State
-from dicom_node.upper_layer.command_set import C_ECHO, C_STORE
-from dicom_node.upper_layer.negotiation import Negotiator, Refusal
+from dicom_node.upper_layer.command_set import C_ECHO, C_STORE, N_ACTION
+from dicom_node.upper_layer.negotiation import Negotiator, Refusal, caller_unknown
 from dicom_node.upper_layer.requests import AssociationTitles
-from dicom_node.upper_layer.services import Services, answer_echo
+from dicom_node.upper_layer.services import Service, answer_echo
 
 _ABORT_GRACE_S = 2.0
 _log = logging.getLogger("precuneus.node")
@@ -45,12 +48,24 @@ class NodeConfig:
 
 
 class StorageNode:
-    """A storage SCP; `configure_pynetdicom` and `configure_pydicom` must have been called."""
+    """A storage SCP, and one of storage commitment where somebody takes its requests.
+
+    `configure_pynetdicom` and `configure_pydicom` must have been called.
+    """
 
     def __init__(
-        self, config: NodeConfig, receiver: Receiver, observer: NodeObserver | None = None
+        self,
+        config: NodeConfig,
+        receiver: Receiver,
+        observer: NodeObserver | None = None,
+        *,
+        take_commitment: TakeRequest | None = None,
+        vet: Vetting = anybody,
     ) -> None:
+        """`take_commitment` may wait for a database; `vet` is asked at each association request."""
         self._config = config
+        self._vet = vet
+        self._take_commitment = take_commitment
         self._receiver = receiver
         self._observer = observer or SilentObserver()
         self._negotiator = Negotiator(config.ae_title, config.max_pdu)
@@ -61,7 +76,8 @@ class StorageNode:
         self._listener: Listener | None = None
         self._loop: Loop
         self._committer: Committer
-        self._services: Services
+        self._services: dict[int, Service]
+        self._actions: ActionService | None = None
 
     def start(self) -> None:
         """Listen, in threads of its own.
@@ -82,6 +98,9 @@ class StorageNode:
             C_STORE: StoreService(self._receiver, self._committer, self._observer, config.storage),
         }
         self._committer.start()
+        if self._take_commitment is not None:
+            self._services[N_ACTION] = self._actions = ActionService(self._take_commitment)
+            self._actions.start()
         self._loop.start()
         self._loop.post(self._listener.begin)
         _log.info(
@@ -114,6 +133,8 @@ class StorageNode:
         self._is_empty.wait(_ABORT_GRACE_S)
         self._loop.post(self._drop_all)
         self._committer.close()
+        if self._actions is not None:
+            self._actions.close()
         self._loop.stop()
         _log.info("node stopped", extra={"action": "node.stopped"})
 
@@ -139,7 +160,8 @@ class StorageNode:
             crowded_out.drop("too many connections without an association; the oldest gave way")
 
     def _admit(self, address: str, titles: AssociationTitles) -> Refusal | None:
-        return self._gate.admit(address)
+        fault = self._vet(Caller(titles.calling_ae_title, address))
+        return self._gate.admit(address) if fault is None else caller_unknown(fault)
 
     def _changed(self, peer: Connection) -> None:
         self._log.follow(peer)

@@ -62,12 +62,17 @@ class Acceptance:
 
 
 Admission = Callable[[AssociationTitles], Refusal | None]
-"""Whether a peer may associate at all just now: limits, and later the list of known peers."""
+"""Whether a peer may associate at all just now: whether it is known, and limits."""
 
 
 def called_title_unknown(called: str, ours: str) -> Refusal:
     """The refusal of a peer that looks for somebody else."""
     return Refusal(1, 1, 7, f"called AE title was {called}, ours is {ours}")
+
+
+def caller_unknown(words: str) -> Refusal:
+    """The refusal of a peer that is not known (calling AE title not recognised)."""
+    return Refusal(1, 1, 3, words)
 
 
 def too_many(words: str) -> Refusal:

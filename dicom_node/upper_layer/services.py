@@ -1,6 +1,6 @@
 """What the association hands a request to: services, and the operations that they begin.
 
-A new DIMSE service (storage commitment's N-ACTION, say) is one more entry in `Services`.
+A new DIMSE service is one more entry in `Services`.
 """
 
 from collections.abc import Callable, Mapping

@@ -41,7 +41,9 @@ def run_node(settings: Settings) -> int:
         settle_unfinished(engine, store)
         commitment = CommitmentService(engine, store, settings.dicom.ae_title)
         housekeeping = Housekeeping(settings, engine)
-        node = StorageNode(node_config(settings.dicom), taking, NodeMetrics())
+        node = StorageNode(
+            node_config(settings.dicom), taking, NodeMetrics(), take_commitment=commitment.take
+        )
         node.start()
         commitment.start()
         housekeeping.start()

@@ -15,7 +15,6 @@ from pynetdicom.presentation import build_context
 from sqlalchemy import Engine, text
 
 from dicom_node.commitment import WELL_KNOWN_INSTANCE
-from dicom_node.commitment_handler import commitment_handlers
 from dicom_node.contexts import STORAGE_COMMITMENT
 from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
@@ -83,7 +82,7 @@ def commitment(engine: Engine, store: ObjectStore) -> CommitmentService:
 
 @pytest.fixture
 def node(take: Receiver, commitment: CommitmentService) -> Iterator[StorageNode]:
-    node = StorageNode(NodeConfig(port=0), take, services=commitment_handlers(commitment.take))
+    node = StorageNode(NodeConfig(port=0), take, take_commitment=commitment.take)
     node.start()
     yield node
     node.stop()
