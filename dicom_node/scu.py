@@ -16,6 +16,7 @@ from pynetdicom.presentation import build_context
 from dicom_node.contexts import VERIFICATION
 from dicom_node.errors import AssociationFailed, DicomError
 from dicom_node.header import read_header
+from dicom_node.requesting.reactor import park
 from dicom_node.upper_layer.services import SUCCESS
 
 MAX_CONTEXTS = 128
@@ -55,6 +56,7 @@ def echo(host: str, port: int, called_ae_title: str, calling_ae_title: str) -> E
         association = _associate(host, port, called_ae_title, calling_ae_title, contexts)
     except AssociationFailed as error:
         return EchoResult(False, str(error))
+    park(association)
     try:
         status = association.send_c_echo().get("Status")
     except (RuntimeError, ValueError):
@@ -121,6 +123,7 @@ def _send_batch(
 def _send_one(association: Association, item: _Outgoing) -> SendResult:
     if not association.is_established:
         return SendResult(item.path, item.sop_instance_uid, None, "the association ended")
+    park(association)
     try:
         response = association.send_c_store(item.path)
     except (AttributeError, RuntimeError, ValueError) as error:

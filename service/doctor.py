@@ -28,6 +28,7 @@ from service.errors import ServiceError
 from service.keys import any_valid
 from service.opening import secret_file
 from service.patients import check_patient_keyer, load_patient_keyer
+from service.peers import list_peers
 from service.ports import is_free
 from service.postgres import PostgresError
 from service.settings import Settings
@@ -178,6 +179,7 @@ def _gallery(engine: Engine, settings: Settings) -> Iterator[Finding]:
         lambda: _active_encoder(engine, settings),
         lambda: _patient_keys(engine, settings),
         lambda: _api_keys(engine, settings),
+        lambda: _known_peers(engine, settings),
     ]
     for check in checks:
         yield check()
@@ -214,3 +216,17 @@ def _api_keys(engine: Engine, settings: Settings) -> Finding:
         detail = "at least one is valid" if exists else "none, and none needed on loopback"
         return Finding("API keys", "ok", detail)
     return Finding("API keys", "wrong", "none", "Run `precuneus api key create NAME`.")
+
+
+def _known_peers(engine: Engine, settings: Settings) -> Finding:
+    with engine.connect() as connection:
+        peers = list_peers(connection)
+    if not peers:
+        detail = f"none: whoever reaches {settings.dicom.host} may store"
+        return Finding("known peers", "note", detail, "Run `precuneus node peers add`.")
+    homeless = [peer.name for peer in peers if not peer.has_source]
+    if homeless:
+        remedy = "Say with `precuneus node peers add … --network` from where they may come."
+        detail = f"known by host name alone, so refused: {', '.join(homeless)}"
+        return Finding("known peers", "note", detail, remedy)
+    return Finding("known peers", "ok", f"{len(peers)}; nobody else may associate")

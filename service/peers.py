@@ -52,12 +52,17 @@ class Peer:
         Without networks its `host` decides, which must then be written as an address.
         """
         try:
-            came_from = ipaddress.ip_address(address)
-            mapped = getattr(came_from, "ipv4_mapped", None) or came_from
+            came_from = ip_address_of(address)
             allowed = [ipaddress.ip_network(network) for network in self.networks or (self.host,)]
         except ValueError:
             return False
-        return any(mapped in network for network in allowed)
+        return any(came_from in network for network in allowed)
+
+
+def ip_address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An IP address; an IPv4 address that IPv6 carries is itself. Raises ValueError."""
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def add_peer(connection: Connection, added: Peer) -> None:

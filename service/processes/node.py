@@ -16,6 +16,7 @@ from dicom_node.storing import StorageLimits
 from service.child import follow_parent
 from service.commitment.service import CommitmentService
 from service.housekeeping import Housekeeping
+from service.known_peers import KnownPeers
 from service.logs import configure_logs
 from service.metrics import NodeMetrics
 from service.opening import node_receiver, object_store, open_gallery, receiver
@@ -36,13 +37,21 @@ def run_node(settings: Settings) -> int:
     follow_parent()
     stopped = stop_event()
     _allow_open_files(settings.dicom)
-    with open_gallery(settings) as engine, node_receiver(settings, engine) as taking:
+    with (
+        open_gallery(settings) as engine,
+        node_receiver(settings, engine) as taking,
+        KnownPeers(engine, settings.dicom) as known_peers,
+    ):
         store = object_store(settings)
         settle_unfinished(engine, store)
         commitment = CommitmentService(engine, store, settings.dicom.ae_title)
         housekeeping = Housekeeping(settings, engine)
         node = StorageNode(
-            node_config(settings.dicom), taking, NodeMetrics(), take_commitment=commitment.take
+            node_config(settings.dicom),
+            taking,
+            NodeMetrics(),
+            take_commitment=commitment.take,
+            vet=known_peers.vet,
         )
         node.start()
         commitment.start()
