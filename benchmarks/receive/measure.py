@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from itertools import count, product
 from pathlib import Path
 
 from benchmarks.children import await_reaped, cpu_seconds
@@ -13,18 +14,21 @@ from benchmarks.errors import BenchmarkError, PeerMissing
 from benchmarks.peers import find
 from benchmarks.plan import Plan
 from benchmarks.receive.disk import sync_rate
-from benchmarks.receive.objects import ObjectFiles, write_objects
+from benchmarks.receive.latency import Latency, measure_latency
+from benchmarks.receive.objects import CT, MR, Kind, ObjectFiles, write_objects
 from benchmarks.receive.orthanc import orthanc
 from benchmarks.receive.precuneus import precuneus
 from benchmarks.receive.receiver import Receiver
 from benchmarks.receive.sender import push
 from benchmarks.receive.storescp import BYTES, FORK, storescp
+from benchmarks.spread import Spread
 from dicom_node.configure import configure_pynetdicom
 
 ASSOCIATIONS = (1, 4, 10)
-INSTANCES = 200
+KINDS = (CT, MR)
+INSTANCES = {CT: 200, MR: 400}
 _QUICK_INSTANCES = 60
-_OBJECT_BYTES = 530_000
+_LATENCY_BYTES = 3_000_000_000  # what measuring single stores leaves behind, at most
 _SPARE_BYTES = 2_000_000_000
 _SETTLE_S = 20.0
 
@@ -38,23 +42,8 @@ STARTS: tuple[Start, ...] = (
 )
 
 
-@dataclass
-class Measured:
-    """One receiver's samples by number of associations: instances/s, and CPU ms per instance.
-
-    `parts_ms` has the CPU of each of its programs.
-    """
-
-    receiver: Receiver
-    rates: dict[int, list[float]] = field(default_factory=dict)
-    cpu_ms: dict[int, list[float]] = field(default_factory=dict)
-    parts_ms: dict[str, dict[int, list[float]]] = field(default_factory=dict)
-
-    def add(self, associations: int, pushed: "Pushed") -> None:
-        self.rates.setdefault(associations, []).append(pushed.rate)
-        self.cpu_ms.setdefault(associations, []).append(sum(pushed.cpu_ms.values()))
-        for part, cpu_ms in pushed.cpu_ms.items():
-            self.parts_ms.setdefault(part, {}).setdefault(associations, []).append(cpu_ms)
+Case = tuple[Kind, int]
+"""What is sent, and by how many associations at once."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +54,35 @@ class Pushed:
     cpu_ms: dict[str, float]
 
 
+@dataclass
+class Measured:
+    """One receiver's pushes."""
+
+    receiver: Receiver
+    pushes: dict[Case, list[Pushed]] = field(default_factory=dict)
+
+    def rates(self, case: Case) -> Spread:
+        """Instances per second."""
+        return Spread.of([pushed.rate for pushed in self.pushes[case]])
+
+    def cpu_ms(self, case: Case, part: str | None = None) -> Spread:
+        """CPU milliseconds per instance of one of its programs, or of all."""
+        return Spread.of(
+            [
+                sum(pushed.cpu_ms.values()) if part is None else pushed.cpu_ms[part]
+                for pushed in self.pushes[case]
+            ]
+        )
+
+
 @dataclass(frozen=True)
 class Receiving:
     """All samples of a run and who was missing from it; `disk` is files synced per second."""
 
-    instances: int
+    instances: dict[Kind, int]
     measured: tuple[Measured, ...]
-    disk: dict[int, list[float]]
+    disk: dict[Case, list[float]]
+    latency: Latency
     skipped: tuple[str, ...]
 
 
@@ -84,20 +95,25 @@ def measure(plan: Plan) -> Receiving:
     """
     find("dcmsend")
     configure_pynetdicom()
-    instances = _QUICK_INSTANCES if plan.quick else INSTANCES
+    instances = dict.fromkeys(KINDS, _QUICK_INSTANCES) if plan.quick else INSTANCES
     _require_disk(plan, instances)
-    files = write_objects(plan.folder / "objects", instances)
+    numbers = count(1)
+    files = [
+        write_objects(plan.folder / kind.modality, kind, instances[kind], numbers) for kind in KINDS
+    ]
     with ExitStack() as stack:
         receivers, skipped = _start(stack, plan)
         measured = tuple(Measured(receiver) for receiver in receivers)
-        _warm_up(receivers, files)
+        _warm_up(receivers, files[0])
         disk = _repeat(plan, measured, files)
-    return Receiving(instances, measured, disk, tuple(skipped))
+        latency = measure_latency(plan, receivers, files[0])
+    return Receiving(instances, measured, disk, latency, tuple(skipped))
 
 
-def _require_disk(plan: Plan, instances: int) -> None:
+def _require_disk(plan: Plan, instances: dict[Kind, int]) -> None:
     pushes = plan.repetitions * len(ASSOCIATIONS)
-    needed = 2 * pushes * instances * _OBJECT_BYTES + _SPARE_BYTES
+    sent = sum(kind.pixel_bytes * number for kind, number in instances.items())
+    needed = 2 * pushes * sent + _LATENCY_BYTES + _SPARE_BYTES
     if shutil.disk_usage(plan.folder).free < needed:
         raise BenchmarkError(f"{plan.folder} needs {needed / 1e9:.0f} GB of free disk")
 
@@ -119,26 +135,29 @@ def _warm_up(receivers: Sequence[Receiver], files: ObjectFiles) -> None:
         _push(receiver, files.renew(max(ASSOCIATIONS)))
 
 
-def _repeat(plan: Plan, measured: Sequence[Measured], files: ObjectFiles) -> dict[int, list[float]]:
+def _repeat(
+    plan: Plan, measured: Sequence[Measured], files: Sequence[ObjectFiles]
+) -> dict[Case, list[float]]:
     """Fill in the samples; returns those of the disk alone."""
-    disk: dict[int, list[float]] = {associations: [] for associations in ASSOCIATIONS}
+    disk: dict[Case, list[float]] = {}
     scratch = plan.folder / "disk"
     scratch.mkdir()
-    content = files.paths[0].read_bytes()
-    steps = plan.repetitions * len(ASSOCIATIONS) * len(measured)
+    steps = plan.repetitions * len(files) * len(ASSOCIATIONS) * len(measured)
     done = 0
     for repetition in range(plan.repetitions):
         # Whoever comes first in one repetition comes last in another.
         turn = repetition % len(measured)
         order = (*measured[turn:], *measured[:turn])
-        for associations in ASSOCIATIONS:
-            shares = files.renew(associations)
+        for one_kind, associations in product(files, ASSOCIATIONS):
+            case = one_kind.kind, associations
+            shares = one_kind.renew(associations)
             for one in order:
-                what = f"{one.receiver.name}, {associations} association(s)"
+                what = f"{one.receiver.name}: {case[0].name}, {associations} association(s)"
                 plan.progress(what, done, steps)
-                one.add(associations, _push(one.receiver, shares))
+                one.pushes.setdefault(case, []).append(_push(one.receiver, shares))
                 done += 1
-            disk[associations].append(sync_rate(scratch, content, associations, len(files.paths)))
+            rate = sync_rate(scratch, one_kind.content, associations, len(one_kind.paths))
+            disk.setdefault(case, []).append(rate)
     plan.progress("received", steps, steps)
     return disk
 

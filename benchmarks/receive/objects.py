@@ -1,4 +1,4 @@
-"""CT objects to send: 512 x 512 of int16, Explicit VR Little Endian, under UIDs never sent before.
+"""Objects to send: CT and MR of int16, Explicit VR Little Endian, under UIDs never sent before.
 
 The files are written once. For each repetition only their headers change, in place, so that
 preparing costs next to nothing and leaves the page cache warm.
@@ -12,10 +12,28 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
-_SIDE = 512
+_META_START, _META_LENGTH = 144, slice(140, 144)  # PS3.10 7.1
 _LEVELS = ("1", "2", "3")  # study, series, instance
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is sent: a square slice of `side` pixels."""
+
+    name: str
+    modality: str
+    sop_class_uid: UID
+    side: int
+
+    @property
+    def pixel_bytes(self) -> int:
+        return 2 * self.side * self.side
+
+
+CT = Kind("CT, 512 KB", "CT", CTImageStorage, 512)
+MR = Kind("MR, 128 KB", "MR", MRImageStorage, 256)
 
 
 def _uid(level: str, number: int) -> str:
@@ -23,24 +41,25 @@ def _uid(level: str, number: int) -> str:
     return f"2.25.{level}{number:030d}"
 
 
-def _template() -> bytes:
+def _template(kind: Kind) -> bytes:
     """One object as a file; its three UIDs carry number 0."""
     rng = np.random.default_rng(0)
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = CTImageStorage
+    dataset.SOPClassUID = kind.sop_class_uid
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID = (
         _uid(level, 0) for level in _LEVELS
     )
     dataset.PatientID, dataset.PatientName = "BENCHMARK", "Benchmark"
-    dataset.Modality, dataset.BodyPartExamined, dataset.InstanceNumber = "CT", "HEAD", 1
-    dataset.Rows = dataset.Columns = _SIDE
+    dataset.Modality, dataset.BodyPartExamined = kind.modality, "HEAD"
+    dataset.InstanceNumber = 1
+    dataset.Rows = dataset.Columns = kind.side
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit, dataset.PixelRepresentation = 15, 1
     dataset.RescaleIntercept, dataset.RescaleSlope = 0, 1
-    dataset.PixelData = rng.integers(-1000, 2000, (_SIDE, _SIDE), dtype="<i2").tobytes()
+    dataset.PixelData = rng.integers(-1000, 2000, (kind.side, kind.side), dtype="<i2").tobytes()
     dataset["PixelData"].VR = "OW"
     file = BytesIO()
     dataset.save_as(file, enforce_file_format=True)
@@ -49,10 +68,11 @@ def _template() -> bytes:
 
 @dataclass(frozen=True)
 class ObjectFiles:
-    """Files to send again and again; `header` is all that stands before the pixels."""
+    """Files to send again and again; `content` is one of them, its UIDs with number 0."""
 
+    kind: Kind
     paths: tuple[Path, ...]
-    header: bytes
+    content: bytes
     numbers: "count[int]"
 
     def renew(self, associations: int) -> list[Sequence[Path]]:
@@ -64,22 +84,30 @@ class ObjectFiles:
         for share in shares:
             study = next(self.numbers)
             for path in share:
-                self._write_header(path, (study, study, next(self.numbers)))
+                with path.open("r+b") as file:
+                    file.write(self._header((study, study, next(self.numbers))))
         return list(shares)
 
-    def _write_header(self, path: Path, numbers: tuple[int, int, int]) -> None:
-        header = self.header
+    def dataset(self) -> tuple[str, bytes]:
+        """A new instance of a new study: its SOP Instance UID, and the dataset alone."""
+        number = next(self.numbers)
+        header = self._header((number, number, number))
+        start = _META_START + int.from_bytes(header[_META_LENGTH], "little")
+        return _uid(_LEVELS[-1], number), header[start:] + self.content[len(header) :]
+
+    def _header(self, numbers: tuple[int, int, int]) -> bytes:
+        """All that stands before the pixels."""
+        header = self.content[: len(self.content) - self.kind.pixel_bytes]
         for level, number in zip(_LEVELS, numbers, strict=True):
             header = header.replace(_uid(level, 0).encode(), _uid(level, number).encode())
-        with path.open("r+b") as file:
-            file.write(header)
+        return header
 
 
-def write_objects(folder: Path, number: int) -> ObjectFiles:
-    """Write `number` files into a new folder."""
+def write_objects(folder: Path, kind: Kind, number: int, numbers: "count[int]") -> ObjectFiles:
+    """Write `number` files into a new folder; `numbers` are those of UIDs not yet sent."""
     folder.mkdir()
-    content = _template()
+    content = _template(kind)
     paths = tuple(folder / f"{n:04d}.dcm" for n in range(number))
     for path in paths:
         path.write_bytes(content)
-    return ObjectFiles(paths, content[: len(content) - 2 * _SIDE * _SIDE], count(1))
+    return ObjectFiles(kind, paths, content, numbers)
