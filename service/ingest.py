@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from dicom_node.errors import DicomError, OutOfResources
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Outcome, ReceivedObject, Registration
+from service.express import ExpressLane
 from service.patients import PatientKeyer
 from service.registering import EXECUTE, INSERT, PREPARE, register_objects
 
@@ -78,6 +79,10 @@ class GroupRegistrar(GalleryRegistrar):
     _connection: Connection | None = None
     _statement = EXECUTE
 
+    def __init__(self, engine: Engine, keyer: PatientKeyer, store: ObjectStore) -> None:
+        super().__init__(engine, keyer, store)
+        self._express = ExpressLane(engine, keyer, _SESSION)
+
     def register_group(
         self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
     ) -> Sequence[Outcome]:
@@ -118,6 +123,8 @@ class GroupRegistrar(GalleryRegistrar):
             _Away: the database did not answer, before the commit.
             OutOfResources: it refused, or (`outcome_unknown`) broke off during the commit.
         """
+        if self._express.register(group, on_disk):
+            return [Registration.STORED] * len(group)
         try:
             if self._connection is None:
                 self._connection = self._connected()
@@ -125,10 +132,12 @@ class GroupRegistrar(GalleryRegistrar):
             raise _Away(str(_unavailable(error))) from None
         connection = self._connection
         try:
-            return self._commit(connection, group, on_disk)
+            outcomes = self._commit(connection, group, on_disk)
         except BaseException:
             self._give_up(connection)
             raise
+        self._express.open()
+        return outcomes
 
     def _connected(self) -> Connection:
         """A connection outside the pool, with its own settings and its plan."""
@@ -140,7 +149,8 @@ class GroupRegistrar(GalleryRegistrar):
         return connection
 
     def close(self) -> None:
-        """Give the connection back; after the last group."""
+        """Give the connections back; after the last group."""
+        self._express.close()
         if self._connection is not None:
             self._give_up(self._connection)
 

@@ -85,7 +85,7 @@ def register_objects(
         OutOfResources: a rejection note of the group cannot be read from the disk.
     """
     stored = _insert(
-        connection, statement, [_facts(received, keyer) for received in _firsts(group)]
+        connection, statement, [facts_of(received, keyer) for received in _firsts(group)]
     )
     rest = [received for received in group if received.file.name not in stored]
     graves: dict[str, Grave] = {}
@@ -97,7 +97,7 @@ def register_objects(
         if unknown:
             _make_series(connection, [received.header for received in unknown])
             facts = [
-                _facts(received, keyer, despite_tombstone=_uid(received) in graves)
+                facts_of(received, keyer, despite_tombstone=_uid(received) in graves)
                 for received in unknown
             ]
             stored |= _insert(connection, statement, facts)
@@ -159,7 +159,7 @@ def _firsts(group: Sequence[ReceivedObject]) -> list[ReceivedObject]:
     return list(firsts.values())
 
 
-def _facts(
+def facts_of(
     received: ReceivedObject, keyer: PatientKeyer, *, despite_tombstone: bool = False
 ) -> dict[str, object]:
     """What an instance's row keeps, what finds its series, and whether it may come again."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Engine, text
 
 from dicom_node.errors import OutOfResources
 from dicom_node.files import ObjectStore
@@ -47,23 +47,19 @@ def nothing() -> None:
     """The files are on disk already."""
 
 
-def test_a_group_costs_one_commit(
-    engine: Engine, registrar: GroupRegistrar, received: Receive
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_group_costs_one_transaction(
+    engine: Engine, registrar: GroupRegistrar, received: Receive, *, is_known: bool
 ) -> None:
-    commits: list[Connection] = []
-
-    def count(connection: Connection) -> None:
-        commits.append(connection)
-
-    uids = {"study_instance_uid": "1.2", "series_instance_uid": "1.2.1"}
+    uids = {"study_instance_uid": "1.2", "series_instance_uid": "1.2.1"} if is_known else {}
+    registrar.register_group([received(ct_dataset(**uids))], nothing)
     group = [received(ct_dataset(**uids)) for _ in range(5)]
-    registrar.register_group([received(ct_dataset())], nothing)
-    event.listen(engine, "commit", count)
     assert registrar.register_group(group, nothing) == [STORED] * 5
-    event.remove(engine, "commit", count)
-    assert len(commits) == 1
+    with engine.connect() as connection:
+        written = {str(xmin) for xmin in connection.scalars(text("SELECT xmin FROM instance"))}
+    assert len(written) == 2
     assert count_rows(engine, "instance") == count_rows(engine, "embedding_job") == 6
-    assert count_rows(engine, "study") == count_rows(engine, "series") == 2
+    assert count_rows(engine, "study") == count_rows(engine, "series") == (1 if is_known else 6)
 
 
 def test_each_object_of_a_mixed_group_has_its_own_outcome(
@@ -146,20 +142,26 @@ def test_nothing_is_registered_before_it_is_on_disk(
     assert registrar.register_group(group, nothing) == [STORED]
 
 
+@pytest.mark.parametrize("is_known", [True, False])
 def test_a_commit_that_breaks_off_leaves_all_outcomes_open(
-    engine: Engine,
-    registrar: GroupRegistrar,
-    received: Receive,
-    cluster_url: str,
-    database_url: str,
+    engine: Engine, registrar: GroupRegistrar, received: Receive, *, is_known: bool
 ) -> None:
-    def kill(_connection: Connection) -> None:
-        end_sessions(cluster_url, database_url)
-
-    registrar.register_group([received(ct_dataset())], nothing)
-    event.listen(engine, "commit", kill)
-    outcomes = registrar.register_group([received(ct_dataset()) for _ in range(2)], nothing)
-    event.remove(engine, "commit", kill)
+    uids = {"study_instance_uid": "1.2", "series_instance_uid": "1.2.1"} if is_known else {}
+    registrar.register_group([received(ct_dataset(**uids))], nothing)
+    with engine.begin() as connection:
+        # Runs inside COMMIT, on either way into the gallery.
+        connection.exec_driver_sql(
+            """
+            CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM pg_terminate_backend(pg_backend_pid());
+                PERFORM pg_sleep(10);
+                RETURN NULL;
+            END $$;
+            CREATE CONSTRAINT TRIGGER die AFTER INSERT ON instance
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die()
+            """
+        )
+    outcomes = registrar.register_group([received(ct_dataset(**uids)) for _ in range(2)], nothing)
     for outcome in outcomes:
         assert isinstance(outcome, OutOfResources)
         assert outcome.outcome_unknown

@@ -1,0 +1,110 @@
+"""The short way into the gallery: ordinary new objects, in two messages to the database.
+
+It knows one case, which is nearly every case: objects that are new, in a series that is known, with
+nothing more to do. Whatever else it meets, it writes nothing and leaves to `service.registering`.
+No torch here.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from typing import Any
+
+import psycopg2
+from sqlalchemy import Engine, PoolProxiedConnection
+from sqlalchemy.exc import SQLAlchemyError
+
+from dicom_node.errors import OutOfResources
+from dicom_node.receive import ReceivedObject
+from dicom_node.rejection import KEY_OBJECT_SELECTION
+from service.patients import PatientKeyer
+from service.registering import PREPARE, facts_of
+
+_BEGIN_AND_EXECUTE = "BEGIN; EXECUTE precuneus_register (%s)"
+_LOG = logging.getLogger("precuneus.node")
+
+
+class ExpressLane:
+    """A connection of the driver's own, for one thread; closed until `open` succeeds.
+
+    SQLAlchemy's part of a statement takes longer than the statement; and BEGIN travels along.
+    """
+
+    def __init__(self, engine: Engine, keyer: PatientKeyer, session: str) -> None:
+        """`session` are the settings that the connection begins with."""
+        self._engine = engine
+        self._keyer = keyer
+        self._session = session
+        self._connection: PoolProxiedConnection | None = None
+
+    def open(self) -> None:
+        """Connect, unless that is done; where it fails, the long way goes on."""
+        if self._connection is not None:
+            return
+        try:
+            self._connection = self._engine.raw_connection()
+            driver: Any = self._connection.driver_connection
+            self._connection.detach()
+            driver.autocommit = True
+            with driver.cursor() as cursor:
+                cursor.execute(f"{self._session}; {PREPARE}")
+        except (SQLAlchemyError, psycopg2.Error) as error:
+            fields = {"action": "express.closed", "error": type(error).__name__}
+            _LOG.warning("the short way into the gallery stays closed", extra=fields)
+            self.close()
+
+    def register(self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]) -> bool:
+        """Whether all of a group are registered and committed; if not, nothing of it was written.
+
+        Raises:
+            OutOfResources: the commit broke off, so that nobody knows.
+            what `on_disk` raises, and then nothing was written.
+        """
+        if self._connection is None or not _is_ordinary(group):
+            return False
+        objects = json.dumps([facts_of(received, self._keyer) for received in group])
+        try:
+            with closing(self._connection.cursor()) as cursor:
+                cursor.execute(_BEGIN_AND_EXECUTE, (objects,))
+                is_complete: bool = cursor.rowcount == len(group)
+                if is_complete:
+                    on_disk()
+                    _commit(cursor)
+                else:
+                    cursor.execute("ROLLBACK")
+        except psycopg2.Error:
+            self.close()
+            return False
+        except BaseException:
+            self.close()
+            raise
+        return is_complete
+
+    def close(self) -> None:
+        """Give the connection back, and with it whatever was not committed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg2.Error):
+                connection.close()
+
+
+def _is_ordinary(group: Sequence[ReceivedObject]) -> bool:
+    """Whether each object comes once, and none is a note that demands something."""
+    uids = {received.header.sop_instance_uid for received in group}
+    classes = {received.header.sop_class_uid for received in group}
+    return len(uids) == len(group) and KEY_OBJECT_SELECTION not in classes
+
+
+def _commit(cursor: Any) -> None:
+    """Commit.
+
+    Raises:
+        OutOfResources: nobody knows whether it happened.
+    """
+    try:
+        cursor.execute("COMMIT")
+    except psycopg2.Error as error:
+        code = error.pgcode or "no answer"
+        reason = f"the gallery's database did not take the object (commit, {code})"
+        raise OutOfResources(reason, outcome_unknown=True) from None
