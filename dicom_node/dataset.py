@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -39,10 +40,15 @@ class DatasetSource:
     @property
     def encoding(self) -> tuple[bool, bool]:
         """(implicit VR, little endian); Explicit VR Little Endian where the syntax is unknown."""
-        syntax = UID(self.transfer_syntax_uid)
-        if not syntax.is_transfer_syntax:
-            return False, True
-        return syntax == ImplicitVRLittleEndian, syntax.is_little_endian
+        return _encoding(self.transfer_syntax_uid)
+
+
+@lru_cache(maxsize=64)  # named by peers, so not without bounds
+def _encoding(transfer_syntax_uid: str) -> tuple[bool, bool]:
+    syntax = UID(transfer_syntax_uid)
+    if not syntax.is_transfer_syntax:
+        return False, True
+    return syntax == ImplicitVRLittleEndian, syntax.is_little_endian
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ Demands only what identifies the object; every other value may be broken and is 
 
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from dicom_node.dataset import (
@@ -22,7 +22,7 @@ from dicom_node.dataset import (
 )
 from dicom_node.errors import CannotUnderstand
 from dicom_node.uids import checked_uid, has_leading_zeros
-from dicom_node.values import age_years_of, date_of, integer_of, text_of, texts_of
+from dicom_node.values import Elements, age_years_of, date_of, integer_of, text_of, texts_of
 from dicom_node.walking import walk
 
 _UIDS = {
@@ -156,15 +156,23 @@ def header_of(source: DatasetSource, *, strict: bool = False) -> Header:
 def _require_syntax(
     source: DatasetSource, pixels: PixelElement | None, *, is_explicit: bool
 ) -> None:
-    syntax = UID(source.transfer_syntax_uid)
-    if not syntax.is_transfer_syntax:
+    known = _traits(source.transfer_syntax_uid)
+    if known is None:
         return
+    may_be_implicit, may_be_compressed = known
     is_compressed = pixels is not None and pixels.length == UNDEFINED_LENGTH
-    if is_explicit == syntax.is_implicit_VR or (is_compressed and not syntax.is_compressed):
+    if is_explicit == may_be_implicit or (is_compressed and not may_be_compressed):
         raise CannotUnderstand("the dataset is not in the transfer syntax that was agreed on")
 
 
-def _code(dataset: Dataset, keyword: str) -> str | None:
+@lru_cache(maxsize=64)  # named by peers, so not without bounds
+def _traits(transfer_syntax_uid: str) -> tuple[bool, bool] | None:
+    """Whether a transfer syntax is implicit and compressed; None where it is a private one."""
+    syntax = UID(transfer_syntax_uid)
+    return (syntax.is_implicit_VR, syntax.is_compressed) if syntax.is_transfer_syntax else None
+
+
+def _code(dataset: Elements, keyword: str) -> str | None:
     """The first value of a code string, in capitals, cut to the 16 characters a code may have."""
     values = texts_of(dataset, keyword, 16)
     return values[0].upper() or None if values else None

@@ -34,8 +34,9 @@ class IncomingFile:
         self.transfer_syntax_uid = transfer_syntax_uid
         self.dataset_offset = len(PREFIX) + len(meta)
         self.size = 0
-        self._path = objects / self.name
-        self._unfinished = self._path.with_suffix(".part")
+        # Texts, because joining and suffixing paths costs more than creating the file.
+        self._path = f"{objects}/{self.name}"
+        self._unfinished = f"{self._path.removesuffix('.dcm')}.part"
         self._digest = hashlib.sha256(transfer_syntax_uid.encode("ascii"))
         self._pieces: list[bytes | memoryview] = []
         self._descriptor = -1
@@ -83,7 +84,7 @@ class IncomingFile:
         self.flush()
         with self._or_discarded():
             os.fsync(self._descriptor)
-            self._unfinished.rename(self._path)
+            os.rename(self._unfinished, self._path)  # noqa: PTH104
         self._close()
         return self.sha256
 
@@ -96,7 +97,8 @@ class IncomingFile:
         """Delete what was written; nobody was told that it is there."""
         self._pieces.clear()
         # First the name: once the lock is gone, a recovery may set the file aside.
-        self._unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._unfinished)  # noqa: PTH108
         self._close()
 
     def _close(self) -> None:
@@ -126,7 +128,7 @@ def _after(written: int, pieces: list[bytes | memoryview]) -> list[bytes | memor
     return []
 
 
-def _locked_new_file(path: Path) -> int:
+def _locked_new_file(path: str) -> int:
     """A new file that only we may read; the lock tells others that we are alive."""
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)

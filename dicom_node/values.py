@@ -8,11 +8,10 @@ import re
 from datetime import date
 from functools import cache
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
-from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import VR
@@ -24,7 +23,17 @@ _ESCAPE = b"\x1b"
 _AGE_UNITS = {"Y": 1, "M": 12, "W": 52, "D": 365}
 
 
-def value_of(dataset: Dataset, keyword: str) -> Any:
+class Elements(Protocol):
+    """What single values are taken out of: a pydicom Dataset, or what stands in for one."""
+
+    def get_item(self, key: BaseTag, /) -> Any:
+        """The element as it stands, None where it is absent."""
+
+    def __getitem__(self, key: str, /) -> Any:
+        """The element as pydicom understands it."""
+
+
+def value_of(dataset: Elements, keyword: str) -> Any:
     """The element's value, its raw text where pydicom cannot convert it, None where it is absent.
 
     Broad on purpose: pydicom raises a dozen kinds of error on broken values, and a broken optional
@@ -39,7 +48,7 @@ def value_of(dataset: Dataset, keyword: str) -> Any:
     try:
         return dataset[keyword].value
     except Exception:
-        item = dataset.get_item(keyword)
+        item = dataset.get_item(_tag(keyword))
         raw = item.value if isinstance(item, RawDataElement) else None
         return raw.decode("latin-1") if isinstance(raw, bytes) else None
 
@@ -78,7 +87,7 @@ def _vr(tag: BaseTag) -> str | None:
         return None
 
 
-def texts_of(dataset: Dataset, keyword: str, limit: int = MAX_TEXT_LENGTH) -> tuple[str, ...]:
+def texts_of(dataset: Elements, keyword: str, limit: int = MAX_TEXT_LENGTH) -> tuple[str, ...]:
     """Every value of a text element, cleaned; empty where there is none."""
     value = value_of(dataset, keyword)
     if value is None:
@@ -87,7 +96,7 @@ def texts_of(dataset: Dataset, keyword: str, limit: int = MAX_TEXT_LENGTH) -> tu
     return tuple(clean_text(str(item), limit) for item in values)
 
 
-def text_of(dataset: Dataset, keyword: str, limit: int = MAX_TEXT_LENGTH) -> str | None:
+def text_of(dataset: Elements, keyword: str, limit: int = MAX_TEXT_LENGTH) -> str | None:
     """A text element as one cleaned string (values joined by backslashes), None where empty."""
     return "\\".join(texts_of(dataset, keyword, limit))[:limit] or None
 
@@ -102,7 +111,7 @@ def clean_text(text: str, limit: int = MAX_TEXT_LENGTH) -> str:
     return printable.strip()[:limit].rstrip()
 
 
-def integer_of(dataset: Dataset, keyword: str, low: int, high: int) -> int | None:
+def integer_of(dataset: Elements, keyword: str, low: int, high: int) -> int | None:
     """A whole number within `low` to `high`, None for everything else."""
     value = value_of(dataset, keyword)
     try:
@@ -112,7 +121,7 @@ def integer_of(dataset: Dataset, keyword: str, low: int, high: int) -> int | Non
     return number if low <= number <= high else None
 
 
-def number_of(dataset: Dataset, keyword: str, position: int = 0) -> float | None:
+def number_of(dataset: Elements, keyword: str, position: int = 0) -> float | None:
     """A finite real number, the one at `position` of several, None for everything else."""
     value = value_of(dataset, keyword)
     try:
@@ -122,7 +131,7 @@ def number_of(dataset: Dataset, keyword: str, position: int = 0) -> float | None
     return number if abs(number) != float("inf") and number == number else None
 
 
-def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+def numbers_of(dataset: Elements, keyword: str) -> tuple[float, ...]:
     """Every value of a numeric element; empty where one of them is no finite number."""
     try:
         numbers = tuple(float(text) for text in texts_of(dataset, keyword))
@@ -131,7 +140,7 @@ def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:
     return numbers if all(map(isfinite, numbers)) else ()
 
 
-def date_of(dataset: Dataset, keyword: str) -> date | None:
+def date_of(dataset: Elements, keyword: str) -> date | None:
     """A date written YYYYMMDD, or YYYY.MM.DD as before 1993; None for everything else."""
     digits = (text_of(dataset, keyword) or "").replace(".", "")
     if len(digits) < 8 or not digits[:8].isascii() or not digits[:8].isdigit():
@@ -142,7 +151,7 @@ def date_of(dataset: Dataset, keyword: str) -> date | None:
         return None
 
 
-def age_years_of(dataset: Dataset, keyword: str) -> int | None:
+def age_years_of(dataset: Elements, keyword: str) -> int | None:
     """An age string such as 045Y, 018M, 003W or 010D (PS3.5 6.2) in whole years."""
     age = text_of(dataset, keyword) or ""
     digits, unit = age[:-1], age[-1:]

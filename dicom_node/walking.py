@@ -23,8 +23,8 @@ _MAX_STEPS = 1_000_000
 _MAX_VALUE_BYTES = 1 << 16
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _CHARACTER_SET = 0x00080005
-_LONG = frozenset(str(vr).encode() for vr in EXPLICIT_VR_LENGTH_32)
-_KNOWN = frozenset(str(vr).encode() for vr in STANDARD_VR)
+_LONG = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_32}
+_KNOWN = {str(vr).encode(): str(vr) for vr in STANDARD_VR}
 
 
 class Element(NamedTuple):
@@ -86,22 +86,24 @@ class Walker:
         """The element at the present position, checked to lie within the dataset."""
         self._step()
         at = self._position
-        header = self._take(at, 12)
-        group, number, length = self._tags.unpack_from(header)
+        header, place = self._block, at - self._block_at
+        if not 0 <= place <= len(header) - 12:
+            header, place = self._take(at, 12), 0
+        group, number, length = self._tags.unpack_from(header, place)
         tag, vr, offset = group << 16 | number, None, at + 8
         if self.is_explicit and group != 0xFFFE:
-            code = header[4:6]
+            code = header[place + 4 : place + 6]
             if code in _LONG:
-                if len(header) < 12:
+                if len(header) < place + 12:
                     raise CannotUnderstand("the dataset is cut off inside an element's header")
-                vr, offset = code.decode(), at + 12
-                (length,) = self._long.unpack_from(header, 8)
+                vr, offset = _LONG[code], at + 12
+                (length,) = self._long.unpack_from(header, place + 8)
             elif code in _KNOWN or b"AA" <= code <= b"ZZ":
-                vr = code.decode("latin-1")
-                (length,) = self._short.unpack_from(header, 6)
+                vr = _KNOWN.get(code) or code.decode("latin-1")
+                (length,) = self._short.unpack_from(header, place + 6)
         if length != UNDEFINED_LENGTH and offset + length > self._size:
-            place = "pixel data are" if tag in PIXEL_TAGS else f"element {BaseTag(tag)} is"
-            raise CannotUnderstand(f"the dataset is cut off: {place} shorter than declared")
+            what = "pixel data are" if tag in PIXEL_TAGS else f"element {BaseTag(tag)} is"
+            raise CannotUnderstand(f"the dataset is cut off: {what} shorter than declared")
         return Element(tag, vr, offset, length)
 
     def _skip_items(self, start: int) -> None:
@@ -156,7 +158,30 @@ class Walker:
         return self._block[start : start + length]
 
 
-def walk(source: DatasetSource, tags: frozenset[int]) -> tuple[Dataset, PixelElement | None, bool]:
+class Found:
+    """Elements as they stand; pydicom is asked only about those that are no plain text or number.
+
+    For the functions of `dicom_node.values`, which take it like a Dataset.
+    """
+
+    def __init__(
+        self, elements: Mapping[int, RawDataElement], *, is_explicit: bool, is_little: bool
+    ) -> None:
+        self._elements = elements
+        self._encoding = (not is_explicit, is_little, _character_sets(elements))
+
+    def get_item(self, tag: BaseTag) -> RawDataElement | None:
+        """The element as it stands."""
+        return self._elements.get(tag)
+
+    def __getitem__(self, keyword: str) -> DataElement:
+        """The element as pydicom understands it; raises what pydicom does."""
+        dataset = Dataset({BaseTag(tag): element for tag, element in self._elements.items()})
+        dataset.set_original_encoding(*self._encoding)
+        return dataset[keyword]
+
+
+def walk(source: DatasetSource, tags: frozenset[int]) -> tuple[Found, PixelElement | None, bool]:
     """The top-level elements in `tags` before the pixels, the pixels, and whether VRs are explicit.
 
     Raises:
@@ -165,13 +190,13 @@ def walk(source: DatasetSource, tags: frozenset[int]) -> tuple[Dataset, PixelEle
     """
     walker = Walker(source)
     _, is_little = source.encoding
-    found: dict[BaseTag, DataElement | RawDataElement] = {}
+    found: dict[int, RawDataElement] = {}
     pixels: PixelElement | None = None
     for element in walker.elements():
         if element.tag in PIXEL_TAGS:
             pixels = PixelElement(*element)
         elif element.tag in tags or element.tag == _CHARACTER_SET:
-            found[BaseTag(element.tag)] = RawDataElement(
+            found[element.tag] = RawDataElement(
                 BaseTag(element.tag),
                 element.vr,
                 element.length,
@@ -180,14 +205,13 @@ def walk(source: DatasetSource, tags: frozenset[int]) -> tuple[Dataset, PixelEle
                 element.vr is None,
                 is_little,
             )
-    dataset = Dataset(found)
-    dataset.set_original_encoding(not walker.is_explicit, is_little, _character_sets(found))
-    return dataset, pixels, walker.is_explicit
+    facts = Found(found, is_explicit=walker.is_explicit, is_little=is_little)
+    return facts, pixels, walker.is_explicit
 
 
-def _character_sets(found: Mapping[BaseTag, DataElement | RawDataElement]) -> str | list[str]:
-    named = found.get(BaseTag(_CHARACTER_SET))
-    if not isinstance(named, RawDataElement):
+def _character_sets(elements: Mapping[int, RawDataElement]) -> str | list[str]:
+    named = elements.get(_CHARACTER_SET)
+    if named is None:
         return default_encoding
     try:
         return list(convert_encodings(convert_raw_data_element(named).value))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from time import perf_counter
 
 from benchmarks.errors import BenchmarkError
@@ -59,7 +60,7 @@ def measure_latency(plan: Plan, receivers: Sequence[Receiver], files: ObjectFile
 
 def _visit(receiver: Receiver, files: ObjectFiles) -> float:
     """Connect, associate, store, release."""
-    uid, dataset = files.dataset()
+    uid, dataset = next(files.study())
     request = association_request(receiver.ae_title)
     started = perf_counter()
     one = Dialogue(receiver)
@@ -74,7 +75,7 @@ def _visit(receiver: Receiver, files: ObjectFiles) -> float:
 
 def _stores(receiver: Receiver, files: ObjectFiles, number: int) -> list[float]:
     with dialogue(receiver) as one:
-        return [one.store(*files.dataset()) for _ in range(number)]
+        return [one.store(*instance) for instance in islice(files.study(), number)]
 
 
 @contextmanager

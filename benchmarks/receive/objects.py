@@ -4,7 +4,7 @@ The files are written once. For each repetition only their headers change, in pl
 preparing costs next to nothing and leaves the page cache warm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import count
@@ -88,12 +88,14 @@ class ObjectFiles:
                     file.write(self._header((study, study, next(self.numbers))))
         return list(shares)
 
-    def dataset(self) -> tuple[str, bytes]:
-        """A new instance of a new study: its SOP Instance UID, and the dataset alone."""
-        number = next(self.numbers)
-        header = self._header((number, number, number))
-        start = _META_START + int.from_bytes(header[_META_LENGTH], "little")
-        return _uid(_LEVELS[-1], number), header[start:] + self.content[len(header) :]
+    def study(self) -> Iterator[tuple[str, bytes]]:
+        """Instances of a new study: SOP Instance UID, and the dataset alone."""
+        study = next(self.numbers)
+        while True:
+            number = next(self.numbers)
+            header = self._header((study, study, number))
+            start = _META_START + int.from_bytes(header[_META_LENGTH], "little")
+            yield _uid(_LEVELS[-1], number), header[start:] + self.content[len(header) :]
 
     def _header(self, numbers: tuple[int, int, int]) -> bytes:
         """All that stands before the pixels."""
