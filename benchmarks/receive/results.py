@@ -115,8 +115,9 @@ def _latency_notes(latency: Latency) -> Iterator[str]:
     visits = {name: Spread.of(seconds).median for name, seconds in latency.visits.items()}
     said = ", ".join(f"{name} {1000 * s:.1f} ms" for name, s in visits.items())
     yield (
-        f"A whole association for one store ({CT.name}), median of {len(latency.visits[_US])}: "
-        f"{said}. Precuneus takes {visits[_US] / visits[_STORESCP]:.2f} times as long as {_STORESCP}."
+        f"A whole association for one store of a new study ({CT.name}), median of "
+        f"{len(latency.visits[_US])}: {said}. Precuneus takes "
+        f"{visits[_US] / visits[_STORESCP]:.2f} times as long as {_STORESCP}."
     )
     calm, abused = _p99(latency.stores[None]), _p99(latency.abused)
     yield (
