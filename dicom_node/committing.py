@@ -1,7 +1,7 @@
-"""Makes whole objects count, many at a time: headers, syncs side by side, then one commit for all.
+"""Makes whole objects count, many at a time: syncs side by side, then one commit for all.
 
-Every object gets exactly one outcome, and only then is its peer answered. Nothing here blocks the
-thread that receives.
+While a file is being synced its header is read and its row written. Every object gets exactly one
+outcome, and only then is its peer answered. Nothing here blocks the thread that receives.
 """
 
 import threading
@@ -9,14 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-from dicom_node.errors import DicomError
+from dicom_node.errors import DicomError, TooManyElements
 from dicom_node.incoming import IncomingFile
 from dicom_node.receive import AnnouncedObject, Outcome, ReceivedObject, Receiver
 from dicom_node.unexpected import unexpected
+from dicom_node.walking import MAX_ELEMENTS
 
 # More would not make a disk faster; each waits for the disk, not for a processor.
 _SYNCERS = 8
 _MAX_GROUP = 256
+# A header of more elements is read elsewhere: some take seconds, and all others would wait.
+_USUAL_ELEMENTS = 4096
 
 
 class _NotOnDisk(Exception):
@@ -25,7 +28,7 @@ class _NotOnDisk(Exception):
 
 @dataclass(eq=False)
 class _Arrival:
-    """An object whose dataset has come whole; `on_disk` is set once its file's fate is known."""
+    """An object whose dataset has come whole; `synced` is set once its file's fate is known."""
 
     file: IncomingFile
     announced: AnnouncedObject
@@ -33,7 +36,7 @@ class _Arrival:
     done: Callable[[Outcome], None]
     received: ReceivedObject | None = None
     failure: DicomError | None = None
-    on_disk: threading.Event = field(default_factory=threading.Event)
+    synced: threading.Event = field(default_factory=threading.Event)
 
 
 class Committer:
@@ -41,8 +44,9 @@ class Committer:
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._arrived: SimpleQueue[_Arrival | None] = SimpleQueue()
-        self._examined: SimpleQueue[_Arrival | None] = SimpleQueue()
+        self._unsynced: SimpleQueue[_Arrival | None] = SimpleQueue()
+        self._unregistered: SimpleQueue[_Arrival | None] = SimpleQueue()
+        self._unusual: SimpleQueue[_Arrival | None] = SimpleQueue()
         self._syncers = [
             threading.Thread(target=self._sync, name=f"dicom-sync-{number}", daemon=True)
             for number in range(_SYNCERS)
@@ -50,10 +54,13 @@ class Committer:
         self._registrar = threading.Thread(
             target=self._register, name="dicom-register", daemon=True
         )
+        self._examiner = threading.Thread(
+            target=self._examine_unusual, name="dicom-examine", daemon=True
+        )
 
     def start(self) -> None:
         """Begin to work."""
-        for thread in (*self._syncers, self._registrar):
+        for thread in (*self._syncers, self._registrar, self._examiner):
             thread.start()
 
     def submit(
@@ -64,45 +71,73 @@ class Committer:
         done: Callable[[Outcome], None],
     ) -> None:
         """Take over a file whose dataset is whole; `done` is called in another thread."""
-        self._arrived.put(_Arrival(file, announced, source, done))
+        arrival = _Arrival(file, announced, source, done)
+        self._unsynced.put(arrival)
+        self._unregistered.put(arrival)
 
     def close(self) -> None:
         """Finish what was submitted, and end the threads."""
         for _ in self._syncers:
-            self._arrived.put(None)
+            self._unsynced.put(None)
         for thread in self._syncers:
             thread.join()
-        self._examined.put(None)
+        self._unregistered.put(None)
         self._registrar.join()
 
     def _sync(self) -> None:
-        while (arrival := self._arrived.get()) is not None:
+        while (arrival := self._unsynced.get()) is not None:
             try:
-                arrival.received = self._receiver.examine(
-                    arrival.file, arrival.announced, arrival.source
-                )
-            except Exception as error:
-                _without_fail(arrival.file.discard)
-                _answer(arrival, _as_dicom_error(error))
-                continue
-            # Its rows are written while its bytes are.
-            self._examined.put(arrival)
-            try:
-                arrival.file.complete()
+                arrival.file.sync()
             except Exception as error:
                 arrival.failure = _as_dicom_error(error)
-            arrival.on_disk.set()
+            arrival.synced.set()
 
     def _register(self) -> None:
-        while (first := self._examined.get()) is not None:
-            group = [first]
-            while len(group) < _MAX_GROUP and not self._examined.empty():
-                another = self._examined.get()
-                if another is None:
-                    self._examined.put(None)
-                    break
-                group.append(another)
-            self._settle(group)
+        while (first := self._unregistered.get()) is not None:
+            self._settle(self._examined([first, *self._waiting()]))
+        self._unusual.put(None)
+        self._examiner.join()
+        while rest := self._waiting():
+            self._settle(rest)
+
+    def _waiting(self) -> list[_Arrival]:
+        """Who waits to be registered, up to the end of them or of the work."""
+        group: list[_Arrival] = []
+        while len(group) < _MAX_GROUP - 1 and not self._unregistered.empty():
+            arrival = self._unregistered.get()
+            if arrival is None:
+                self._unregistered.put(None)
+                break
+            group.append(arrival)
+        return group
+
+    def _examined(self, group: Sequence[_Arrival]) -> list[_Arrival]:
+        """Those of a group whose header is read now; the unusual come again, others are refused."""
+        examined = []
+        for arrival in group:
+            try:
+                if arrival.received is None:
+                    self._examine(arrival, _USUAL_ELEMENTS)
+                examined.append(arrival)
+            except TooManyElements:
+                self._unusual.put(arrival)
+            except Exception as error:
+                _refuse(arrival, _as_dicom_error(error))
+        return examined
+
+    def _examine_unusual(self) -> None:
+        while (arrival := self._unusual.get()) is not None:
+            try:
+                self._examine(arrival)
+            except Exception as error:
+                _refuse(arrival, _as_dicom_error(error))
+            else:
+                self._unregistered.put(arrival)
+
+    def _examine(self, arrival: _Arrival, max_elements: int = MAX_ELEMENTS) -> None:
+        arrival.received = self._receiver.examine(
+            arrival.file, arrival.announced, arrival.source, max_elements=max_elements
+        )
 
     def _settle(self, group: Sequence[_Arrival]) -> None:
         """Register a group; those whose files failed are left out, and the others tried again."""
@@ -111,7 +146,7 @@ class Committer:
         except _NotOnDisk:
             for arrival in group:
                 if arrival.failure is not None:
-                    _answer(arrival, arrival.failure)
+                    _refuse(arrival, arrival.failure)
             self._settle([arrival for arrival in group if arrival.failure is None])
             return
         for arrival, outcome in zip(group, outcomes, strict=True):
@@ -122,7 +157,7 @@ class Committer:
 
         def on_disk() -> None:
             for arrival in group:
-                arrival.on_disk.wait()
+                _publish(arrival)
             if any(arrival.failure for arrival in group):
                 raise _NotOnDisk
 
@@ -139,12 +174,29 @@ class Committer:
         return outcomes
 
     def _end(self, arrival: _Arrival, outcome: Outcome) -> None:
-        # A file that is still being synced would outlive its removal.
-        arrival.on_disk.wait()
         received = arrival.received
+        # What was not registered may not have got its name yet.
+        _publish(arrival)
         if received is not None and arrival.failure is None:
             _without_fail(lambda: self._receiver.drop_unreferred(received, outcome))
         _answer(arrival, outcome)
+
+
+def _publish(arrival: _Arrival) -> None:
+    """Wait until a file is synced, and give it its name."""
+    arrival.synced.wait()
+    if arrival.failure is None:
+        try:
+            arrival.file.publish()
+        except Exception as error:
+            arrival.failure = _as_dicom_error(error)
+
+
+def _refuse(arrival: _Arrival, error: DicomError) -> None:
+    """Delete the file, once nobody syncs it any more, and tell its peer."""
+    arrival.synced.wait()
+    _without_fail(arrival.file.discard)
+    _answer(arrival, error)
 
 
 def _answer(arrival: _Arrival, outcome: Outcome) -> None:

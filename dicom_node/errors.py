@@ -43,6 +43,10 @@ class CannotUnderstand(DicomError):
     """The dataset cannot be parsed, is incomplete, or lacks what identifies an object."""
 
 
+class TooManyElements(CannotUnderstand):
+    """A dataset has more elements than are looked at."""
+
+
 class AssociationFailed(DicomError):
     """A peer could not be reached, or would not associate with us."""
 

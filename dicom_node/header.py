@@ -23,7 +23,7 @@ from dicom_node.dataset import (
 from dicom_node.errors import CannotUnderstand
 from dicom_node.uids import checked_uid, has_leading_zeros
 from dicom_node.values import Elements, age_years_of, date_of, integer_of, text_of, texts_of
-from dicom_node.walking import walk
+from dicom_node.walking import MAX_ELEMENTS, walk
 
 _UIDS = {
     "SOPClassUID": "SOP Class UID",
@@ -117,13 +117,15 @@ def read_header(
     return header_of(dataset_source(file, syntax, limit=max_inflated_bytes))
 
 
-def header_of(source: DatasetSource, *, strict: bool = False) -> Header:
-    """The header of an opened dataset; raises as `read_header` does.
+def header_of(
+    source: DatasetSource, *, strict: bool = False, max_elements: int = MAX_ELEMENTS
+) -> Header:
+    """The header of an opened dataset; raises as `read_header` and `walk` do.
 
     `strict` refuses bytes that are plainly not in the transfer syntax they are said to be in: such
     files exist in archives, but a peer that negotiated the syntax should know.
     """
-    dataset, pixels, is_explicit = walk(source, _HEADER_TAGS)
+    dataset, pixels, is_explicit = walk(source, _HEADER_TAGS, max_elements)
     if strict:
         _require_syntax(source, pixels, is_explicit=is_explicit)
     uids = {name: checked_uid(text_of(dataset, key, 256), name) for key, name in _UIDS.items()}

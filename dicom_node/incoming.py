@@ -81,12 +81,34 @@ class IncomingFile:
         Raises:
             OutOfResources: the disk does not take it; nothing is left behind.
         """
-        self.flush()
         with self._or_discarded():
+            self.sync()
+        self.publish()
+        return self.sha256
+
+    def sync(self) -> None:
+        """Bring what was written to the disk; others may read the file meanwhile.
+
+        Raises:
+            OutOfResources: the disk does not take it; the caller is to discard the file.
+        """
+        self.flush()
+        try:
             os.fsync(self._descriptor)
+        except OSError as error:
+            raise _unwritten(error) from None
+
+    def publish(self) -> None:
+        """Give a file that is synced its final name, if it has not got it yet.
+
+        Raises:
+            OutOfResources: the disk does not take it; nothing is left behind.
+        """
+        if self._descriptor < 0:
+            return
+        with self._or_discarded():
             os.rename(self._unfinished, self._path)  # noqa: PTH104
         self._close()
-        return self.sha256
 
     @property
     def sha256(self) -> bytes:
@@ -115,8 +137,12 @@ class IncomingFile:
                 self.discard()
             if not isinstance(error, OSError):
                 raise
-            reason = os.strerror(error.errno) if error.errno else type(error).__name__
-            raise OutOfResources(f"the object could not be written to disk: {reason}") from None
+            raise _unwritten(error) from None
+
+
+def _unwritten(error: OSError) -> OutOfResources:
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return OutOfResources(f"the object could not be written to disk: {reason}")
 
 
 def _after(written: int, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:

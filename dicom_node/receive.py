@@ -22,6 +22,7 @@ from dicom_node.incoming import IncomingFile
 from dicom_node.meta import encode_meta
 from dicom_node.uids import checked_uid
 from dicom_node.unexpected import unexpected
+from dicom_node.walking import MAX_ELEMENTS
 
 
 class Registration(enum.Enum):
@@ -127,19 +128,24 @@ class Receiver:
         return self._store.begin(meta, transfer_syntax_uid)
 
     def examine(
-        self, file: IncomingFile, announced: AnnouncedObject, source: str
+        self,
+        file: IncomingFile,
+        announced: AnnouncedObject,
+        source: str,
+        *,
+        max_elements: int = MAX_ELEMENTS,
     ) -> ReceivedObject:
         """Read the header of a file whose dataset has come whole, and compare it.
 
-        Its pixels are not read; memory does not grow with it.
+        Its pixels are not read; memory does not grow with it, time no further than `max_elements`.
 
         Raises:
+            TooManyElements: it has more elements; the file is left to the caller.
             CannotUnderstand, DatasetMismatch: as for `receive`; the file is left to the caller.
         """
         with file.opened() as opened:
-            header = header_of(
-                dataset_source(opened, file.transfer_syntax_uid, file.dataset_offset), strict=True
-            )
+            found = dataset_source(opened, file.transfer_syntax_uid, file.dataset_offset)
+            header = header_of(found, strict=True, max_elements=max_elements)
         _compare(header, announced)
         return ReceivedObject(header, StoredFile(file.name, file.size, file.sha256), source)
 

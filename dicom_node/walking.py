@@ -16,10 +16,10 @@ from pydicom.tag import BaseTag
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STANDARD_VR
 
 from dicom_node.dataset import PIXEL_TAGS, UNDEFINED_LENGTH, DatasetSource, PixelElement
-from dicom_node.errors import CannotUnderstand
+from dicom_node.errors import CannotUnderstand, TooManyElements
 
+MAX_ELEMENTS = 1_000_000
 _BLOCK = 1 << 16
-_MAX_STEPS = 1_000_000
 _MAX_VALUE_BYTES = 1 << 16
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _CHARACTER_SET = 0x00080005
@@ -39,7 +39,7 @@ class Element(NamedTuple):
 class Walker:
     """One walk over one dataset; `is_explicit` is what its first element looks like."""
 
-    def __init__(self, source: DatasetSource) -> None:
+    def __init__(self, source: DatasetSource, max_elements: int = MAX_ELEMENTS) -> None:
         declared_implicit, is_little = source.encoding
         order = "<" if is_little else ">"
         self._file = source.file
@@ -49,7 +49,7 @@ class Walker:
         self._long = struct.Struct(f"{order}L")
         self._short = struct.Struct(f"{order}H")
         self._block, self._block_at = b"", 0
-        self._steps = 0
+        self._steps, self._max_steps = 0, max_elements
         beginning = self._take(source.start, 6)[4:6]
         self.is_explicit = beginning in _KNOWN or (
             not declared_implicit and beginning.isalpha() and beginning.isupper()
@@ -144,8 +144,8 @@ class Walker:
 
     def _step(self) -> None:
         self._steps += 1
-        if self._steps > _MAX_STEPS:
-            raise CannotUnderstand(f"the dataset has more than {_MAX_STEPS} elements")
+        if self._steps > self._max_steps:
+            raise TooManyElements(f"the dataset has more than {self._max_steps} elements")
 
     def _take(self, position: int, length: int) -> bytes:
         """Bytes of the dataset, fewer where it ends; read in blocks."""
@@ -181,14 +181,17 @@ class Found:
         return dataset[keyword]
 
 
-def walk(source: DatasetSource, tags: frozenset[int]) -> tuple[Found, PixelElement | None, bool]:
+def walk(
+    source: DatasetSource, tags: frozenset[int], max_elements: int = MAX_ELEMENTS
+) -> tuple[Found, PixelElement | None, bool]:
     """The top-level elements in `tags` before the pixels, the pixels, and whether VRs are explicit.
 
     Raises:
-        CannotUnderstand: the dataset cannot be parsed, is shorter than its elements declare, or
-            has more of them than can be meant well.
+        TooManyElements: it has more than `max_elements`, those within others counted too.
+        CannotUnderstand: the dataset cannot be parsed, or is shorter than its elements
+            declare.
     """
-    walker = Walker(source)
+    walker = Walker(source, max_elements)
     _, is_little = source.encoding
     found: dict[int, RawDataElement] = {}
     pixels: PixelElement | None = None
