@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from dicom_node.errors import DicomError, TooManyElements
 from dicom_node.incoming import IncomingFile
 from dicom_node.receive import AnnouncedObject, Outcome, ReceivedObject, Receiver
+from dicom_node.syncing import Syncers
 from dicom_node.unexpected import unexpected
 from dicom_node.walking import MAX_ELEMENTS
 
@@ -38,19 +39,23 @@ class _Arrival:
     failure: DicomError | None = None
     synced: threading.Event = field(default_factory=threading.Event)
 
+    def sync(self) -> None:
+        """Bring the file to the disk."""
+        try:
+            self.file.sync()
+        except Exception as error:
+            self.failure = _as_dicom_error(error)
+        self.synced.set()
+
 
 class Committer:
     """Threads that sync files and one that registers them; `submit` never waits."""
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._unsynced: SimpleQueue[_Arrival | None] = SimpleQueue()
         self._unregistered: SimpleQueue[_Arrival | None] = SimpleQueue()
         self._unusual: SimpleQueue[_Arrival | None] = SimpleQueue()
-        self._syncers = [
-            threading.Thread(target=self._sync, name=f"dicom-sync-{number}", daemon=True)
-            for number in range(_SYNCERS)
-        ]
+        self._syncers = Syncers(_SYNCERS)
         self._registrar = threading.Thread(
             target=self._register, name="dicom-register", daemon=True
         )
@@ -60,8 +65,9 @@ class Committer:
 
     def start(self) -> None:
         """Begin to work."""
-        for thread in (*self._syncers, self._registrar, self._examiner):
-            thread.start()
+        self._syncers.start()
+        self._registrar.start()
+        self._examiner.start()
 
     def submit(
         self,
@@ -72,25 +78,14 @@ class Committer:
     ) -> None:
         """Take over a file whose dataset is whole; `done` is called in another thread."""
         arrival = _Arrival(file, announced, source, done)
-        self._unsynced.put(arrival)
+        self._syncers.submit(arrival.sync)
         self._unregistered.put(arrival)
 
     def close(self) -> None:
         """Finish what was submitted, and end the threads."""
-        for _ in self._syncers:
-            self._unsynced.put(None)
-        for thread in self._syncers:
-            thread.join()
+        self._syncers.close()
         self._unregistered.put(None)
         self._registrar.join()
-
-    def _sync(self) -> None:
-        while (arrival := self._unsynced.get()) is not None:
-            try:
-                arrival.file.sync()
-            except Exception as error:
-                arrival.failure = _as_dicom_error(error)
-            arrival.synced.set()
 
     def _register(self) -> None:
         while (first := self._unregistered.get()) is not None:

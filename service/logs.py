@@ -8,6 +8,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+_ENCODER = json.JSONEncoder(default=str, ensure_ascii=False)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -26,7 +27,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             fields["exception"] = record.exc_info[0].__qualname__
             fields["at"] = _places(record.exc_info[2])
-        return json.dumps(fields, default=str, ensure_ascii=False)
+        return _ENCODER.encode(fields)
 
 
 def _places(traceback: object) -> list[str]:
@@ -41,6 +42,10 @@ def _places(traceback: object) -> list[str]:
 
 def configure_logs(level: str = "INFO") -> None:
     """Send this process's logs to standard error as JSON; call once, at start-up."""
+    # A line for each object: what no line shows is not asked for (Python's logging HOWTO,
+    # "Optimization").
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
