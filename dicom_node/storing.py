@@ -164,7 +164,12 @@ class StoreOperation:
     def _tell_stored(self, registration: Registration) -> None:
         seconds = time.perf_counter() - self._finished_at
         self._service.observer.stored(seconds)
-        _log.info(
+        # What is new has a row, and its association a line with their number.
+        level = logging.DEBUG if registration is Registration.STORED else logging.INFO
+        if not _log.isEnabledFor(level):
+            return
+        _log.log(
+            level,
             "object %s",
             registration.value,
             extra={

@@ -42,8 +42,7 @@ def _places(traceback: object) -> list[str]:
 
 def configure_logs(level: str = "INFO") -> None:
     """Send this process's logs to standard error as JSON; call once, at start-up."""
-    # A line for each object: what no line shows is not asked for (Python's logging HOWTO,
-    # "Optimization").
+    # What no line shows is not asked for (Python's logging HOWTO, "Optimization").
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
