@@ -138,7 +138,8 @@ def test_connect_and_close_by_the_hundred_is_a_line_or_two(node: RecordedNode) -
         assert (row.outcome, row.calling_ae_title, row.address) == ("lost", None, "127.0.0.1")
 
 
-def test_what_speaks_no_dicom_is_told(node: RecordedNode) -> None:
+def test_what_speaks_no_dicom_is_told(start: Callable[..., RecordedNode]) -> None:
+    node = start(deadlines=Deadlines(close_s=0.3))
     with RawPeer(node.port) as peer:
         peer.send(b"GET / HTTP/1.1\r\nHost: pacs\r\n\r\n")
         assert peer.is_let_go()
@@ -148,7 +149,7 @@ def test_what_speaks_no_dicom_is_told(node: RecordedNode) -> None:
 
 
 def test_a_peer_that_falls_silent_is_told(start: Callable[..., RecordedNode]) -> None:
-    node = start(deadlines=Deadlines(idle_s=0.3))
+    node = start(deadlines=Deadlines(idle_s=0.3, close_s=0.3))
     with RawPeer(node.port) as peer:
         assert peer.associate() == 0x02
         assert peer.is_let_go()
