@@ -37,10 +37,12 @@ class AssociationRecorder:
         *,
         pause_s: float = _PAUSE_S,
         most_waiting: int = _MOST_WAITING,
+        keep_running_s: float = _KEEP_RUNNING_S,
     ) -> None:
         self._engine, self._count_dropped, self._pause_s = engine, count_dropped, pause_s
         self._pending = PendingRecords(most_waiting)
         self._is_away = False
+        self._keep_running_s = keep_running_s
         self._kept_running = time.monotonic()
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="association-recorder")
@@ -86,7 +88,7 @@ class AssociationRecorder:
     def _is_due(self) -> bool:
         """Whether running associations are to be kept from looking abandoned."""
         now = time.monotonic()
-        if now - self._kept_running < _KEEP_RUNNING_S:
+        if now - self._kept_running < self._keep_running_s:
             return False
         self._kept_running = now
         return True

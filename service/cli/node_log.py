@@ -37,27 +37,36 @@ class Outcome(Enum):
     lost = "lost"
 
 
+SinceOption = Annotated[
+    str | None, typer.Option(help="How far back: 30m, 1h, 2d, or a date as 2024-01-31.")
+]
+RefusedOption = Annotated[
+    bool,
+    typer.Option(
+        "--refused",
+        help="Only where an association, a presentation context or an object was refused, or the "
+        "association was aborted.",
+    ),
+]
+OutcomeOption = Annotated[Outcome | None, typer.Option(help="Only what ended so.")]
+CallingOption = Annotated[str | None, typer.Option(help="Only of this peer.")]
+LimitOption = Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")]
+FollowOption = Annotated[
+    bool, typer.Option("--follow", "-f", help="Go on, until Ctrl-C: each as it ends.")
+]
+SummaryOption = Annotated[
+    bool, typer.Option("--summary", help="Count what was refused or broke off, by reason.")
+]
+
+
 def log(
-    since: Annotated[
-        str | None, typer.Option(help="How far back: 30m, 1h, 2d, or a date as 2024-01-31.")
-    ] = None,
-    refused: Annotated[
-        bool,
-        typer.Option(
-            "--refused",
-            help="Only where an association, a presentation context or an object was refused, or "
-            "the association was aborted.",
-        ),
-    ] = False,
-    outcome: Annotated[Outcome | None, typer.Option(help="Only what ended so.")] = None,
-    calling_ae_title: Annotated[str | None, typer.Option(help="Only of this peer.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 50,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on, until Ctrl-C: each as it ends.")
-    ] = False,
-    summary: Annotated[
-        bool, typer.Option("--summary", help="Count what was refused or broke off, by reason.")
-    ] = False,
+    since: SinceOption = None,
+    refused: RefusedOption = False,
+    outcome: OutcomeOption = None,
+    calling_ae_title: CallingOption = None,
+    limit: LimitOption = 50,
+    follow: FollowOption = False,
+    summary: SummaryOption = False,
     json: JsonOption = False,
 ) -> None:
     """Tell who came to the node, when, and what was accepted or refused and why.
@@ -141,8 +150,7 @@ def _print_line(record: "AssociationRecord", *, json: bool) -> None:
     if json:
         typer.echo(AssociationBody.of(record).model_dump_json())
         return
-    *facts, why = _cells(record)
-    typer.echo("  ".join(filter(None, [*facts, why])))
+    typer.echo("  ".join(filter(None, _cells(record))))
 
 
 def _print_records(records: "Sequence[AssociationRecord]", *, json: bool) -> None:
@@ -161,15 +169,15 @@ def _cells(record: "AssociationRecord") -> tuple[str, ...]:
 
     titles = f"{record.calling_ae_title} → {record.called_ae_title}"
     times = f" × {record.connections}" if record.connections > 1 else ""
-    refused = f", {record.refused_contexts} refused" if record.refused_contexts else ""
+    contexts = {"accepted": record.accepted_contexts, "refused": record.refused_contexts}
     answers = ", ".join(f"{count} × {status}" for status, count in record.answers.items())
     return (
         record.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
         f"{record.address} {record.tls or ''}".strip(),
         titles if record.calling_ae_title else "–",
         record.outcome + times,
-        "" if record.seconds is None else f"{record.seconds:.1f} s",
-        f"{record.accepted_contexts}{refused}" if record.accepted_contexts or refused else "",
+        "" if record.seconds is None or record.connections > 1 else f"{record.seconds:.1f} s",
+        ", ".join(f"{count} {what}" for what, count in contexts.items() if count),
         answers,
         f"{record.received_bytes:,} B",
         words_of(record),

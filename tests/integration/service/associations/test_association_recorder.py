@@ -93,3 +93,12 @@ def test_a_line_that_the_database_refuses_is_counted_and_the_next_is_written(
         eventually(lambda: dropped == [1], "it is counted")
         recorder.association(ended(calling_ae_title="NEXT"))
     assert [row.calling_ae_title for row in rows(engine)] == ["NEXT"]
+
+
+def test_what_runs_gives_a_sign_of_life(engine: Engine) -> None:
+    with AssociationRecorder(engine, print, pause_s=0.01, keep_running_s=0.02) as recorder:
+        recorder.association(ended("accepted"))
+        eventually(lambda: len(rows(engine)) == 1, "it is recorded")
+        (first,) = rows(engine)
+        eventually(lambda: rows(engine)[0].recorded_at > first.recorded_at, "it is seen again")
+    assert [row.outcome for row in rows(engine)] == ["running"]
