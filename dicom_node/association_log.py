@@ -6,6 +6,7 @@ A refusal always says why, since a wrong AE title looks like a network fault fro
 import logging
 import time
 from typing import Any
+from uuid import UUID, uuid4
 
 from dicom_node.network.connection import Connection
 from dicom_node.observer import AssociationEvent, AssociationStage, NodeObserver
@@ -28,6 +29,7 @@ class AssociationLog:
         self._observer = observer
         self._accepted: set[Connection] = set()
         self._ended: set[Connection] = set()
+        self._association_ids: dict[Connection, UUID] = {}
 
     def follow(self, connection: Connection) -> None:
         """To be called at each change of a connection."""
@@ -43,9 +45,11 @@ class AssociationLog:
         """The connection is closed."""
         self._accepted.discard(connection)
         self._ended.discard(connection)
+        self._association_ids.pop(connection, None)
 
     def _tell(self, connection: Connection, stage: AssociationStage) -> None:
-        event = _event(connection, stage)
+        association_id = self._association_ids.setdefault(connection, uuid4())
+        event = _event(connection, stage, association_id)
         self._observer.association(event)
         fields: dict[str, Any] = {
             "action": f"association.{stage.value}",
@@ -70,7 +74,9 @@ class AssociationLog:
         _log.log(level, text, event.reason, extra=fields)
 
 
-def _event(connection: Connection, stage: AssociationStage) -> AssociationEvent:
+def _event(
+    connection: Connection, stage: AssociationStage, association_id: UUID
+) -> AssociationEvent:
     association = connection.association
     titles, acceptance = association.titles, association.acceptance
     return AssociationEvent(
@@ -85,4 +91,5 @@ def _event(connection: Connection, stage: AssociationStage) -> AssociationEvent:
         answered=dict(association.answered),
         received_bytes=connection.received_bytes,
         seconds=time.monotonic() - connection.opened,
+        association_id=association_id,
     )

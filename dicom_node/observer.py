@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
+from uuid import UUID, uuid4
 
 
 class AssociationStage(enum.Enum):
@@ -23,6 +24,8 @@ class AssociationEvent:
     AE titles and `reason` are fit for a log line; AE titles are None where a peer never said them.
     `contexts` and `refused_contexts` are numbers, `refused` names the first few. `answered` are the
     responses given so far, by DIMSE status; `seconds` and `received_bytes` count from connecting.
+    All events of one connection have the same `association_id`. `tls` is the protocol's version,
+    `tls_certificate_sha256` the fingerprint of what the peer showed; None without either.
     """
 
     stage: AssociationStage
@@ -34,9 +37,12 @@ class AssociationEvent:
     refused_contexts: int = 0
     refused: tuple[str, ...] = ()
     answered: dict[int, int] = field(default_factory=dict)
+    tls: str | None = None
+    tls_certificate_sha256: str | None = None
     received_bytes: int = 0
     seconds: float = 0.0
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    association_id: UUID = field(default_factory=uuid4)
 
 
 class NodeObserver(Protocol):

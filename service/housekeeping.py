@@ -1,4 +1,7 @@
-"""What the node does now and then beside receiving: remove the files of deleted instances."""
+"""What the node does now and then beside receiving: remove what is kept no longer.
+
+That is files of deleted instances, and old lines of the record of associations.
+"""
 
 import logging
 from threading import Event, Thread
@@ -6,6 +9,7 @@ from threading import Event, Thread
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.associations.table import prune_records, settle_abandoned
 from service.deletion.files import purge_files
 from service.opening import object_store
 from service.settings import Settings
@@ -35,6 +39,7 @@ class Housekeeping:
     def _run(self) -> None:
         while not self._stopped.is_set():
             self._purge()
+            self._prune()
             self._stopped.wait(self._pause_s)
 
     def _purge(self) -> None:
@@ -48,3 +53,13 @@ class Housekeeping:
         if removed:
             fields = {"action": "purged", "files": str(removed)}
             _LOG.info("files of deleted instances removed", extra=fields)
+
+    def _prune(self) -> None:
+        dicom = self._settings.dicom
+        try:
+            with self._engine.begin() as connection:
+                settle_abandoned(connection)
+                prune_records(connection, dicom.keep_associations_days, dicom.keep_associations)
+        except SQLAlchemyError as error:
+            fields = {"action": "prune.failed", "error": type(error).__name__}
+            _LOG.warning("old records of associations are removed later", extra=fields)

@@ -50,6 +50,11 @@ class NodeMetrics:
             ["stage"],
             registry=registry,
         )
+        self._unrecorded = Counter(
+            "precuneus_unrecorded_associations",
+            "Lines of the record of associations that were lost",
+            registry=registry,
+        )
         self._seconds = Histogram(
             "precuneus_store_seconds",
             "From the whole C-STORE request to its response",
@@ -73,6 +78,10 @@ class NodeMetrics:
     def association(self, event: AssociationEvent) -> None:
         """Something became of a peer."""
         self._associations.labels(event.stage.value).inc()
+
+    def unrecorded(self, count: int) -> None:
+        """So many lines of the record of associations were lost."""
+        self._unrecorded.inc(count)
 
 
 class WorkerMetrics:

@@ -70,6 +70,12 @@ class DicomSettings(BaseModel):
     drain_s: float = Field(
         default=20.0, ge=0, le=25, description="for running associations, when the node stops"
     )
+    keep_associations_days: float = Field(
+        default=30, ge=0, description="how long the record of associations goes back"
+    )
+    keep_associations: int = Field(
+        default=250_000, ge=1, description="lines of that record; beyond, the oldest go"
+    )
 
     @field_validator("ae_title")
     @classmethod

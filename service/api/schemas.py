@@ -1,10 +1,14 @@
-"""The JSON that the API answers with; `precuneus similar --json` prints the same."""
+"""The JSON that the API answers with; `similar --json` and `node log --json` print the same."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Literal, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.associations.record import AssociationRecord, Outcome
+from service.associations.words import words_of
 from service.search import Answer
 
 
@@ -110,3 +114,49 @@ class HealthBody(BaseModel):
 
     status: Literal["ready", "not ready"]
     checks: dict[str, str]
+
+
+class AssociationBody(BaseModel):
+    """One association, or many connections of a minute that came to the same."""
+
+    association_id: UUID
+    started_at: datetime
+    ended_at: datetime | None = Field(description="of the last connection; null: still there")
+    seconds: float | None
+    outcome: Outcome
+    address: str
+    calling_ae_title: str | None = Field(description="null: no association was asked for")
+    called_ae_title: str | None
+    tls: str | None = Field(description="version; null: plain")
+    tls_certificate_sha256: str | None
+    connections: int = Field(description="counted by the minute where nothing but this remains")
+    reason: str | None = Field(description="why it was rejected or ended early")
+    accepted_contexts: int
+    refused_contexts: int
+    first_refused_contexts: list[str] = Field(description="abstract syntax with transfer syntaxes")
+    answers: dict[str, int] = Field(description="DIMSE responses by status")
+    failed_answers: int
+    received_bytes: int
+    words: str = Field(description="all that was refused and why, to be read by a person")
+
+    @classmethod
+    def of(cls, record: AssociationRecord) -> Self:
+        """The JSON form of a line of the record."""
+        fields = cls.model_fields.keys() - {"words"}
+        known = {name: getattr(record, name) for name in fields}
+        return cls(**known, words=words_of(record))
+
+
+class AssociationsBody(BaseModel):
+    """A page of the node's record, the newest first."""
+
+    associations: list[AssociationBody]
+    next_cursor: str | None = Field(
+        description="where the next page begins; null: this is the last"
+    )
+
+    @classmethod
+    def of(cls, records: Iterable[AssociationRecord], next_cursor: str | None) -> Self:
+        """The JSON form of a page."""
+        bodies = [AssociationBody.of(record) for record in records]
+        return cls(associations=bodies, next_cursor=next_cursor)

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -27,7 +28,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     """Print rows under a title; UIDs are never broken or cut where output is not a terminal."""
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        # As text, since an AE title or a reason may look like markup.
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)

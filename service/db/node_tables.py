@@ -1,7 +1,7 @@
 """The tables about other DICOM nodes, and of what was deleted.
 
-Who the nodes are and what is asked of them; what is no longer in the gallery, and why. They hold
-UIDs and AE titles, and nothing of a patient.
+Who the nodes are, what is asked of them and what became of their associations; what is no longer in
+the gallery, and why. They hold UIDs and AE titles, and nothing of a patient.
 """
 
 from sqlalchemy import (
@@ -12,11 +12,13 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Identity,
+    Index,
     Integer,
     LargeBinary,
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -24,6 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from service.db.tables import metadata, time_column
 
 __all__ = [
+    "association",
     "commitment",
     "deleted_file",
     "metadata",
@@ -109,4 +112,32 @@ commitment = Table(
     time_column("requested_at"),
     time_column("next_attempt_at"),
     UniqueConstraint("peer_id", "transaction_uid"),
+)
+
+association = Table(
+    "association",
+    metadata,
+    Column("association_id", Uuid, primary_key=True),
+    time_column("started_at"),
+    time_column("ended_at", now=False),
+    Column("outcome", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("calling_ae_title", Text),
+    Column("called_ae_title", Text),
+    Column("tls", Text),
+    Column("tls_certificate_sha256", Text),
+    Column("connections", Integer, nullable=False, server_default="1"),
+    Column("reason", Text),
+    Column("accepted_contexts", Integer, nullable=False, server_default="0"),
+    Column("refused_contexts", Integer, nullable=False, server_default="0"),
+    Column("first_refused_contexts", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("answers", JSONB, nullable=False, server_default="{}"),
+    Column("failed_answers", Integer, nullable=False, server_default="0"),
+    Column("received_bytes", BigInteger, nullable=False, server_default="0"),
+    time_column("recorded_at"),
+    CheckConstraint(
+        "outcome IN ('running', 'released', 'rejected', 'aborted', 'lost')", name="outcome"
+    ),
+    Index("association_started_at_association_id_idx", "started_at", "association_id"),
+    Index("association_recorded_at_idx", "recorded_at"),
 )

@@ -13,6 +13,8 @@ from dicom_node.network.deadlines import Deadlines
 from dicom_node.network.gate import Limits
 from dicom_node.scp import NodeConfig, StorageNode
 from dicom_node.storing import StorageLimits
+from service.associations.observing import RecordingObserver
+from service.associations.recorder import AssociationRecorder
 from service.child import follow_parent
 from service.commitment.service import CommitmentService
 from service.housekeeping import Housekeeping
@@ -37,10 +39,12 @@ def run_node(settings: Settings) -> int:
     follow_parent()
     stopped = stop_event()
     _allow_open_files(settings.dicom)
+    metrics = NodeMetrics()
     with (
         open_gallery(settings) as engine,
         node_receiver(settings, engine) as taking,
         KnownPeers(engine, settings.dicom) as known_peers,
+        AssociationRecorder(engine, metrics.unrecorded) as recorder,
     ):
         store = object_store(settings)
         settle_unfinished(engine, store)
@@ -49,7 +53,7 @@ def run_node(settings: Settings) -> int:
         node = StorageNode(
             node_config(settings.dicom),
             taking,
-            NodeMetrics(),
+            RecordingObserver(metrics, recorder),
             take_commitment=commitment.take,
             vet=known_peers.vet,
         )
