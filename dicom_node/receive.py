@@ -26,11 +26,15 @@ from dicom_node.walking import MAX_ELEMENTS
 
 
 class Registration(enum.Enum):
-    """What the database made of an object: the first of its kind, the same again, or a rival."""
+    """What the database made of an object: the first of its kind, the same again, or a rival.
+
+    Or nothing: it was dropped by a rule, which its sender need not know.
+    """
 
     STORED = "stored"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,8 @@ class Receiver:
         """Remove a file to which, after this outcome, no row refers and none ever will."""
         if isinstance(outcome, OutOfResources) and outcome.outcome_unknown:
             return
-        if isinstance(outcome, DicomError) or outcome is Registration.DUPLICATE:
+        unreferred = (Registration.DUPLICATE, Registration.DROPPED)
+        if isinstance(outcome, DicomError) or outcome in unreferred:
             self._store.remove(received.file.name)
 
     def _one_by_one(self, group: Sequence[ReceivedObject], on_disk: OnDisk) -> list[Outcome]:

@@ -21,6 +21,7 @@ from dicom_node.configure import configure_pynetdicom
 from dicom_node.scu import echo
 from model.checkpoint import load
 from model.errors import ModelError
+from service.admission.loading import load_rules
 from service.db.engine import open_database
 from service.db.migrate import current_revision, head_revision
 from service.encoders import configured_checkpoint, find_active, kept_checkpoint
@@ -53,7 +54,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at settings, folders, ports, weights, device, and the database if it can be opened."""
-    findings = [_settings(settings), _state_dir(settings), _disk(settings)]
+    findings = [_settings(settings), _admission(settings), _state_dir(settings), _disk(settings)]
     findings += [_dicom_port(settings), _http_port(settings)]
     findings += [_weights(settings), _device(settings)]
     try:
@@ -95,6 +96,14 @@ def _settings(settings: Settings) -> Finding:
         f"worker on {settings.worker.device}, {_kind(settings)} database"
     )
     return Finding("settings", "ok", detail)
+
+
+def _admission(settings: Settings) -> Finding:
+    try:
+        rules = load_rules(settings)
+    except ServiceError as error:
+        return Finding("admission", "wrong", "the rules cannot be understood", str(error))
+    return Finding("admission", "ok", f"{len(rules.rules)} rules, otherwise {rules.otherwise}")
 
 
 def _dicom_port(settings: Settings) -> Finding:

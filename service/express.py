@@ -17,9 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.errors import OutOfResources
 from dicom_node.receive import ReceivedObject
-from dicom_node.rejection import KEY_OBJECT_SELECTION
-from service.patients import PatientKeyer
-from service.registering import PREPARE, facts_of
+from service.admitting import Admission
+from service.registering_statement import PREPARE
 
 _BEGIN_AND_EXECUTE = "BEGIN; EXECUTE precuneus_register (%s)"
 _LOG = logging.getLogger("precuneus.node")
@@ -31,10 +30,10 @@ class ExpressLane:
     SQLAlchemy's part of a statement takes longer than the statement; and BEGIN travels along.
     """
 
-    def __init__(self, engine: Engine, keyer: PatientKeyer, session: str) -> None:
+    def __init__(self, engine: Engine, admission: Admission, session: str) -> None:
         """`session` are the settings that the connection begins with."""
         self._engine = engine
-        self._keyer = keyer
+        self._admission = admission
         self._session = session
         self._connection: PoolProxiedConnection | None = None
 
@@ -61,13 +60,16 @@ class ExpressLane:
             OutOfResources: the commit broke off, so that nobody knows.
             what `on_disk` raises, and then nothing was written.
         """
-        if self._connection is None or not _is_ordinary(group):
+        if self._connection is None:
             return False
-        objects = json.dumps([facts_of(received, self._keyer) for received in group])
+        facts = self._admission.ordinary_facts(group)
+        if facts is None:
+            return False
         try:
             with closing(self._connection.cursor()) as cursor:
-                cursor.execute(_BEGIN_AND_EXECUTE, (objects,))
-                is_complete: bool = cursor.rowcount == len(group)
+                cursor.execute(_BEGIN_AND_EXECUTE, (json.dumps(facts),))
+                rows = cursor.fetchall()
+                is_complete = len(rows) == len(group) and not any(was for _, was in rows)
                 if is_complete:
                     on_disk()
                     _commit(cursor)
@@ -87,13 +89,6 @@ class ExpressLane:
         if connection is not None:
             with suppress(psycopg2.Error):
                 connection.close()
-
-
-def _is_ordinary(group: Sequence[ReceivedObject]) -> bool:
-    """Whether each object comes once, and none is a note that demands something."""
-    uids = {received.header.sop_instance_uid for received in group}
-    classes = {received.header.sop_class_uid for received in group}
-    return len(uids) == len(group) and KEY_OBJECT_SELECTION not in classes
 
 
 def _commit(cursor: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from service.db.node_tables import dropped_object
 from service.db.tables import conflict, embedding, embedding_job, instance, series, study
 from service.encoders import find_active
 from service.errors import InstanceUnknown
@@ -100,6 +101,7 @@ class GalleryStats:
     slices: int
     waiting: int
     conflicts: int
+    dropped: int
     labels: dict[str, int]
     modalities: dict[str, int]
     reasons: dict[str, int]
@@ -129,6 +131,7 @@ def gallery_stats(connection: Connection) -> GalleryStats:
         slices=count(embedding),
         waiting=count(embedding_job),
         conflicts=count(conflict),
+        dropped=count(dropped_object),
         labels=grouped(text(by_label)),
         modalities=grouped(slices_by.order_by(number.desc())),
         reasons=grouped(because.group_by(instance.c.reason).order_by(number.desc())),

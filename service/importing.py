@@ -25,13 +25,15 @@ class ImportReport:
     stored: int = 0
     duplicates: int = 0
     conflicts: int = 0
+    dropped: int = 0
     refused: list[ImportRefusal] = field(default_factory=list)
 
     def sentence(self) -> str:
         """The report for a person."""
+        dropped = f"{self.dropped} dropped by rule, " if self.dropped else ""
         return (
             f"{self.stored} stored, {self.duplicates} known already, {self.conflicts} kept as "
-            f"conflicts, {len(self.refused)} refused."
+            f"conflicts, {dropped}{len(self.refused)} refused."
         )
 
 
@@ -76,6 +78,7 @@ def import_files(
             report.stored += registration is Registration.STORED
             report.duplicates += registration is Registration.DUPLICATE
             report.conflicts += registration is Registration.CONFLICT
+            report.dropped += registration is Registration.DROPPED
         advance()
     return report
 

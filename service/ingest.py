@@ -11,9 +11,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from dicom_node.errors import DicomError, OutOfResources
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Outcome, ReceivedObject, Registration
+from service.admission.rules import AdmissionRules
+from service.admitting import Admission
 from service.express import ExpressLane
 from service.patients import PatientKeyer
-from service.registering import EXECUTE, INSERT, PREPARE, register_objects
+from service.registering_statement import EXECUTE, INSERT, PREPARE
 
 # Statements end while peers still wait. A plan made while the gallery was small and then kept would
 # be for scanning it whole.
@@ -25,17 +27,23 @@ class GalleryRegistrar:
 
     _statement = INSERT
 
-    def __init__(self, engine: Engine, keyer: PatientKeyer, store: ObjectStore) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        keyer: PatientKeyer,
+        store: ObjectStore,
+        rules: AdmissionRules = AdmissionRules(),  # noqa: B008 - frozen
+    ) -> None:
         self._engine = engine
-        self._keyer = keyer
-        self._store = store
+        self._admission = Admission(rules, keyer, store, self._statement)
 
     def __call__(self, received: ReceivedObject) -> Registration:
-        """Write study, series, instance and embedding job, and commit.
+        """Write study, series, instance and, if the rules admit it, embedding job; and commit.
 
         Returns:
             STORED for a new instance (or this very file registered before), DUPLICATE for the same
-            bytes again, CONFLICT for other bytes under a known SOP Instance UID.
+            bytes again, CONFLICT for other bytes under a known SOP Instance UID, DROPPED for what
+            a rule does not have kept.
 
         Raises:
             RefusedByRule: it was deleted or rejected before, and is not to come again.
@@ -56,9 +64,7 @@ class GalleryRegistrar:
         self, connection: Connection, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
     ) -> list[Outcome]:
         try:
-            outcomes = register_objects(
-                connection, group, self._keyer, self._store, on_disk, self._statement
-            )
+            outcomes = self._admission.register(connection, group, on_disk)
             on_disk()
         except SQLAlchemyError as error:
             raise _unavailable(error) from None
@@ -79,9 +85,15 @@ class GroupRegistrar(GalleryRegistrar):
     _connection: Connection | None = None
     _statement = EXECUTE
 
-    def __init__(self, engine: Engine, keyer: PatientKeyer, store: ObjectStore) -> None:
-        super().__init__(engine, keyer, store)
-        self._express = ExpressLane(engine, keyer, _SESSION)
+    def __init__(
+        self,
+        engine: Engine,
+        keyer: PatientKeyer,
+        store: ObjectStore,
+        rules: AdmissionRules = AdmissionRules(),  # noqa: B008 - frozen
+    ) -> None:
+        super().__init__(engine, keyer, store, rules)
+        self._express = ExpressLane(engine, self._admission, _SESSION)
 
     def register_group(
         self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]

@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, func, select
 
 from dicom_node.observer import AssociationEvent
+from service.db.node_tables import dropped_object
 from service.db.tables import conflict, embedding_job, instance
 from service.metrics_folder import DIRECTORY_VARIABLE
 
@@ -151,7 +152,7 @@ class GalleryCollector(Collector):
         self._engine = engine
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Instances by state, waiting jobs, and conflicts."""
+        """Instances by state, waiting jobs, conflicts, and what was dropped."""
         with self._engine.connect() as connection:
             states = connection.execute(
                 select(instance.c.state, func.count()).group_by(instance.c.state)
@@ -160,6 +161,7 @@ class GalleryCollector(Collector):
             by_state.update((state, count) for state, count in states)
             jobs = connection.scalar(select(func.count()).select_from(embedding_job))
             conflicts = connection.scalar(select(func.count()).select_from(conflict))
+            dropped = connection.scalar(select(func.count()).select_from(dropped_object))
         family = GaugeMetricFamily(
             "precuneus_instances", "Instances in the gallery, by state", labels=["state"]
         )
@@ -168,6 +170,7 @@ class GalleryCollector(Collector):
         yield family
         yield GaugeMetricFamily("precuneus_jobs", "Instances waiting to be embedded", value=jobs)
         yield GaugeMetricFamily("precuneus_conflicts", "Conflicting objects kept", value=conflicts)
+        yield GaugeMetricFamily("precuneus_dropped", "Objects dropped by a rule", value=dropped)
 
 
 def exposition(engine: Engine) -> bytes:

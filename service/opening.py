@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Receiver
+from service.admission.loading import load_rules
 from service.db.engine import open_database
 from service.db.migrate import current_revision, head_revision, upgrade
 from service.errors import ConfigurationError
@@ -25,9 +26,11 @@ def open_gallery(settings: Settings) -> Iterator[Engine]:
     is migrated only by `precuneus db upgrade`.
 
     Raises:
-        ConfigurationError: the schema of an external server is not the one needed.
+        ConfigurationError: the schema of an external server is not the one needed, or the rules of
+            admission cannot be read.
         PostgresError: the embedded server does not start.
     """
+    load_rules(settings)
     make_state_dir(settings.state_dir)
     with open_database(settings) as engine:
         if settings.has_embedded_database:
@@ -75,17 +78,25 @@ def secret_file(settings: Settings) -> Path:
 
 
 def receiver(settings: Settings, engine: Engine) -> Receiver:
-    """What imports and recovery store and register with."""
+    """What imports store and register with."""
     store = object_store(settings)
-    registrar = GalleryRegistrar(engine, patient_keyer(settings, engine), store)
-    return Receiver(store, registrar)
+    keyer, rules = patient_keyer(settings, engine), load_rules(settings)
+    return Receiver(store, GalleryRegistrar(engine, keyer, store, rules))
+
+
+def recovering_receiver(settings: Settings, engine: Engine) -> Receiver:
+    """What recovery registers with: a file may be all that is left, so no rule drops its object."""
+    store = object_store(settings)
+    keyer, rules = patient_keyer(settings, engine), load_rules(settings)
+    return Receiver(store, GalleryRegistrar(engine, keyer, store, rules.keeping_all()))
 
 
 @contextmanager
 def node_receiver(settings: Settings, engine: Engine) -> Iterator[Receiver]:
     """What the node stores and registers with: objects that wait share a commit."""
     store = object_store(settings)
-    registrar = GroupRegistrar(engine, patient_keyer(settings, engine), store)
+    keyer, rules = patient_keyer(settings, engine), load_rules(settings)
+    registrar = GroupRegistrar(engine, keyer, store, rules)
     try:
         yield Receiver(store, registrar, registrar.register_group)
     finally:

@@ -1,11 +1,12 @@
 """Writes the rows of many objects at once, in the caller's transaction.
 
-One statement for all that are new in a known series, which is nearly always all; the rest, and only
-the rest, costs more. No torch here.
+One statement (`service.registering_statement`) for all that are new in a known series, which is
+nearly always all; the rest, and only the rest, costs more. No torch here.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy import Connection, select
@@ -15,56 +16,13 @@ from dicom_node.files import ObjectStore
 from dicom_node.header import Header
 from dicom_node.receive import Outcome, ReceivedObject, Registration
 from dicom_node.rejection import KEY_OBJECT_SELECTION
+from service.admission.rules import NO_MODALITY
 from service.db.tables import instance, series, study
 from service.deletion.arriving import Grave, graves_of, settle_arrival
+from service.dropped import forget_dropped
 from service.patients import PatientKeyer
 from service.registering_again import register_again
-
-# Objects whose series has no row, whose UID is known, or who were deleted before, come back from it
-# without a row. What is known is looked for first, so that a duplicate uses up no instance_id; by
-# subqueries and not by joins, since a join over some hundred rows would be planned as a scan of the
-# whole gallery. In the order of their UIDs, so that two processes do not wait for each other in a
-# circle.
-_TEMPLATE = """
-WITH arrived AS (
-    INSERT INTO instance (
-        series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, patient_key,
-        patient_sex, patient_age_years, image_type, instance_number, rows, columns, frames,
-        flags, file_name, file_size, sha256, source)
-    SELECT series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, patient_key,
-        patient_sex, patient_age_years, image_type, instance_number, rows, columns, frames,
-        flags, file_name, file_size, decode(sha256, 'hex'), source
-    FROM (
-        SELECT r.*,
-            (SELECT s.series_id FROM series s JOIN study USING (study_id)
-             WHERE study_instance_uid = r.study_instance_uid
-                 AND series_instance_uid = r.series_instance_uid) AS series_id,
-            (SELECT i.instance_id FROM instance i
-             WHERE i.sop_instance_uid = r.sop_instance_uid) AS known_id,
-            (SELECT t.tombstone_id FROM tombstone t
-             WHERE t.sop_instance_uid = r.sop_instance_uid LIMIT 1) AS tombstone_id
-        FROM jsonb_to_recordset({objects}) AS r(
-            study_instance_uid text, series_instance_uid text, sop_instance_uid text,
-            sop_class_uid text, transfer_syntax_uid text, patient_key uuid, patient_sex text,
-            patient_age_years smallint, image_type text[], instance_number integer,
-            rows integer, columns integer, frames integer, flags text[], file_name text,
-            file_size bigint, sha256 text, source text, despite_tombstone boolean)
-        OFFSET 0
-    ) AS arriving
-    WHERE series_id IS NOT NULL AND known_id IS NULL
-        AND (tombstone_id IS NULL OR despite_tombstone)
-    ORDER BY sop_instance_uid
-    ON CONFLICT (sop_instance_uid) DO NOTHING
-    RETURNING instance_id, file_name
-), queued AS (
-    INSERT INTO embedding_job (instance_id) SELECT instance_id FROM arrived
-)
-SELECT file_name FROM arrived
-"""
-INSERT = _TEMPLATE.format(objects="CAST(%(objects)s AS jsonb)")
-# The same, planned once for a connection that is kept: planning takes longer than inserting.
-PREPARE = "PREPARE precuneus_register (jsonb) AS" + _TEMPLATE.format(objects="$1")
-EXECUTE = "EXECUTE precuneus_register (%(objects)s)"
+from service.registering_statement import INSERT
 
 
 def register_objects(
@@ -74,19 +32,19 @@ def register_objects(
     store: ObjectStore,
     on_disk: Callable[[], None] = lambda: None,
     statement: str = INSERT,
+    reasons: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Outcome]:
     """Write the rows of a group; what became of each, in their order.
 
     Of several objects with one SOP Instance UID the first in the group comes first. What was
     deleted or rejected and is not to come again is an error and no row. `on_disk` is called before
-    any file is looked for. `statement` is INSERT, or EXECUTE where PREPARE was run.
+    any file is looked for. `statement` is INSERT, or EXECUTE where PREPARE was run. `reasons`
+    say by file name which objects are stored only, and why; all others are queued.
 
     Raises:
         OutOfResources: a rejection note of the group cannot be read from the disk.
     """
-    stored = _insert(
-        connection, statement, [facts_of(received, keyer) for received in _firsts(group)]
-    )
+    stored = _insert(connection, statement, [facts_of(r, keyer, reasons) for r in _firsts(group)])
     rest = [received for received in group if received.file.name not in stored]
     graves: dict[str, Grave] = {}
     if rest:
@@ -97,7 +55,7 @@ def register_objects(
         if unknown:
             _make_series(connection, [received.header for received in unknown])
             facts = [
-                facts_of(received, keyer, despite_tombstone=_uid(received) in graves)
+                facts_of(received, keyer, reasons, despite_tombstone=_uid(received) in graves)
                 for received in unknown
             ]
             stored |= _insert(connection, statement, facts)
@@ -143,8 +101,9 @@ def _insert(
     connection: Connection, statement: str, facts: Sequence[Mapping[str, object]]
 ) -> set[str]:
     """Write what is new in a known series; the names of its files."""
-    objects = {"objects": json.dumps(facts)}
-    return set(connection.exec_driver_sql(statement, objects).scalars())
+    rows = connection.exec_driver_sql(statement, {"objects": json.dumps(facts)}).all()
+    forget_dropped(connection, [row.dropped_before for row in rows if row.dropped_before])
+    return {row.file_name for row in rows}
 
 
 def _uid(received: ReceivedObject) -> str:
@@ -160,7 +119,11 @@ def _firsts(group: Sequence[ReceivedObject]) -> list[ReceivedObject]:
 
 
 def facts_of(
-    received: ReceivedObject, keyer: PatientKeyer, *, despite_tombstone: bool = False
+    received: ReceivedObject,
+    keyer: PatientKeyer,
+    reasons: Mapping[str, str],
+    *,
+    despite_tombstone: bool = False,
 ) -> dict[str, object]:
     """What an instance's row keeps, what finds its series, and whether it may come again."""
     header, file = received.header, received.file
@@ -183,6 +146,7 @@ def facts_of(
         "file_size": file.size,
         "sha256": file.sha256.hex(),
         "source": received.source,
+        "reason": reasons.get(file.name),
         "despite_tombstone": despite_tombstone,
     }
 
@@ -233,7 +197,7 @@ def _make_series(connection: Connection, headers: Sequence[Header]) -> None:
             {
                 "study_id": study_id,
                 "series_instance_uid": uid,
-                "modality": by_series[study_id, uid].modality or "OT",
+                "modality": by_series[study_id, uid].modality or NO_MODALITY,
                 "body_part_examined": by_series[study_id, uid].body_part_examined,
                 "manufacturer": by_series[study_id, uid].manufacturer,
             }

@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, select, text
 
 from service.db.tables import embedding, instance
+from service.dropped import why_absent
 from service.encoders import ActiveEncoder, get_active
-from service.errors import InstancePending, InstanceUnknown, InvalidParameter, NotSearchable
+from service.errors import InstancePending, InvalidParameter, NotSearchable
 
 MAXIMUM_K = 500
 # Wide enough that no query over real slices lost a neighbour (docs/benchmarks.md).
@@ -122,7 +123,7 @@ def find_slice(
         ).where(instance.c.sop_instance_uid == sop_instance_uid)
     ).one_or_none()
     if found is None:
-        raise InstanceUnknown(f"The gallery holds no instance {sop_instance_uid}.")
+        raise why_absent(connection, sop_instance_uid)
     if found.state == "pending":
         raise InstancePending(f"{sop_instance_uid} has arrived but is not embedded yet.")
     if found.state != "embedded":

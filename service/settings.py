@@ -137,6 +137,9 @@ class GallerySettings(BaseModel):
     keep_deleted_days: float = Field(
         default=0, ge=0, description="how long files of deleted instances stay on disk"
     )
+    admit: str = Field(
+        default="", description="rules of what is searched, stored, dropped; @FILE reads them"
+    )
 
 
 class Settings(BaseSettings):

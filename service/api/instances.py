@@ -10,9 +10,10 @@ from sqlalchemy import select
 from service import search
 from service.api.deps import ConnectionDep, ResourcesDep, SopInstanceUid
 from service.api.problems import responses
-from service.api.schemas import EmbeddingBody, InstanceBody, SimilarBody
+from service.api.schemas import DroppedBody, EmbeddingBody, InstanceBody, SimilarBody
 from service.db.tables import embedding, instance
 from service.decoding import Refusal, render_frame
+from service.dropped import find_dropped, why_absent
 from service.errors import InstanceUnknown, InvalidParameter, NotSearchable, Unavailable
 from service.gallery import find_instance
 
@@ -25,9 +26,17 @@ Text = Annotated[str | None, Query(min_length=1, max_length=200, pattern="^[^\x0
 
 
 @router.get("", responses=responses(404, 422))
-def get_instance(sop_instance_uid: SopInstanceUid, connection: ConnectionDep) -> InstanceBody:
+def get_instance(
+    sop_instance_uid: SopInstanceUid, connection: ConnectionDep
+) -> InstanceBody | DroppedBody:
     """Header facts, state and reason, labels and conflicts of an instance."""
-    return InstanceBody.model_validate(find_instance(connection, sop_instance_uid))
+    try:
+        return InstanceBody.model_validate(find_instance(connection, sop_instance_uid))
+    except InstanceUnknown:
+        dropped = find_dropped(connection, sop_instance_uid)
+        if dropped is None:
+            raise
+        return DroppedBody.model_validate(dropped)
 
 
 @router.get("/similar", responses=responses(404, 409, 422, 503))
@@ -89,7 +98,7 @@ def get_preview(
         )
     ).one_or_none()
     if row is None:
-        raise InstanceUnknown(f"The gallery holds no instance {sop_instance_uid}.")
+        raise why_absent(connection, sop_instance_uid)
     if frame > row.frames:
         raise InvalidParameter(f"{sop_instance_uid} has {row.frames} frame(s), not {frame}.")
     # Decoding may take seconds: the connection goes back to the pool before it.

@@ -52,6 +52,26 @@ class InstanceBody(_FromFacts):
     received_at: datetime
     labels: list[str]
     conflicts: list[ConflictBody]
+    stored: Literal[True] = Field(default=True, description="its file is kept")
+
+
+class DroppedBody(_FromFacts):
+    """An object that a rule of admission dropped: it was acknowledged, and is not kept."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    body_part_examined: str | None
+    image_type: list[str]
+    state: Literal["unsupported"] = "unsupported"
+    reason: str = Field(description="the rule")
+    source: str = Field(description="calling AE title, or how else it came, the last time")
+    received_at: datetime
+    last_received_at: datetime
+    times: int = Field(description="how often it was received")
+    stored: Literal[False] = False
 
 
 class QueryBody(_FromFacts):

@@ -58,13 +58,13 @@ def recover(json: JsonOption = False) -> None:
     Unfinished files go to quarantine/. Nothing is deleted. The node does the same at start.
     """
     from dicom_node.configure import configure_pydicom
-    from service.opening import object_store, open_gallery, receiver
+    from service.opening import object_store, open_gallery, recovering_receiver
     from service.recover import recover as run
 
     configure_pydicom()
     settings = Settings()
     with open_gallery(settings) as engine:
-        report = run(engine, object_store(settings), receiver(settings, engine))
+        report = run(engine, object_store(settings), recovering_receiver(settings, engine))
     if json:
         print_json(report)
     else:

@@ -1,4 +1,4 @@
-"""`precuneus gallery …`: import, labels, totals, export and deletion."""
+"""`precuneus gallery …`: import, labels, totals, export, deletion and admission."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from service.cli.gallery_admit import admit
 from service.cli.gallery_delete import delete
 from service.cli.output import JsonOption, print_json, print_table, progress_bar
 from service.settings import Settings
@@ -20,6 +21,7 @@ def build_app() -> typer.Typer:
     app.command("stats")(stats)
     app.command("export")(export)
     app.command("delete")(delete)
+    app.command("admit")(admit)
     return app
 
 

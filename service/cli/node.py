@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from service.cli import peers
+from service.cli.node_admission import admission
 from service.cli.node_log import log
 from service.cli.node_pull import pull, reconcile
 from service.metrics_folder import share_metrics
@@ -19,6 +20,7 @@ def build_app() -> typer.Typer:
     app.command("pull")(pull)
     app.command("reconcile")(reconcile)
     app.command("log")(log)
+    app.command("admission")(admission)
     app.add_typer(peers.build_app(), name="peers")
     return app
 

@@ -29,6 +29,7 @@ __all__ = [
     "association",
     "commitment",
     "deleted_file",
+    "dropped_object",
     "metadata",
     "peer",
     "pull",
@@ -99,6 +100,23 @@ deleted_file = Table(
     Column("file_size", BigInteger, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     time_column("deleted_at"),
+)
+
+dropped_object = Table(
+    "dropped_object",
+    metadata,
+    Column("sop_instance_uid", Text, primary_key=True),
+    Column("sop_class_uid", Text, nullable=False),
+    Column("series_instance_uid", Text, nullable=False),
+    Column("study_instance_uid", Text, nullable=False, index=True),
+    Column("modality", Text, nullable=False),
+    Column("body_part_examined", Text),
+    Column("image_type", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("times", Integer, nullable=False, server_default="1"),
+    time_column("received_at"),
+    time_column("last_received_at"),
 )
 
 commitment = Table(

@@ -21,7 +21,7 @@ from service.housekeeping import Housekeeping
 from service.known_peers import KnownPeers
 from service.logs import configure_logs
 from service.metrics import NodeMetrics
-from service.opening import node_receiver, object_store, open_gallery, receiver
+from service.opening import node_receiver, object_store, open_gallery, recovering_receiver
 from service.processes.signals import stop_event
 from service.recover import recover, settle_unfinished
 from service.settings import DicomSettings, Settings
@@ -110,7 +110,8 @@ def _recover(settings: Settings, engine: Engine, stopped: Event) -> None:
     while not stopped.is_set():
         try:
             store = object_store(settings)
-            report = recover(engine, store, receiver(settings, engine), stopped.is_set)
+            taking = recovering_receiver(settings, engine)
+            report = recover(engine, store, taking, stopped.is_set)
         except (DicomError, SQLAlchemyError, OSError) as error:
             fields = {"action": "recover.failed", "error": type(error).__name__}
             _LOG.warning("recovery is tried again", extra=fields)

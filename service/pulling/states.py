@@ -1,6 +1,7 @@
 """What the gallery knows of instances that a peer has.
 
-`rejected` and `deleted` are not here on purpose: nobody asks for them again.
+`rejected` and `deleted` are not here on purpose: nobody asks for them again. Nor for what a rule
+of admission dropped, which is `unsupported`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, func, select
 
-from service.db.node_tables import tombstone
+from service.db.node_tables import dropped_object, tombstone
 from service.db.tables import instance, series, study
 
 State = Literal["searchable", "pending", "failed", "unsupported", "rejected", "deleted", "missing"]
@@ -34,9 +35,16 @@ def states_of(connection: Connection, sop_instance_uids: Sequence[str]) -> dict[
                 instance.c.sop_instance_uid.in_(batch)
             )
         )
+        found.update(_dropped(connection, batch))
         found.update((uid, _OF_ROWS[state]) for uid, state in rows)
         found.update(_buried(connection, batch, found))
     return found
+
+
+def _dropped(connection: Connection, uids: list[str]) -> Iterator[tuple[str, State]]:
+    named = dropped_object.c.sop_instance_uid.in_(uids)
+    for uid in connection.scalars(select(dropped_object.c.sop_instance_uid).where(named)):
+        yield uid, "unsupported"
 
 
 def _buried(
@@ -66,7 +74,16 @@ def states_in_series(
         )
         .group_by(instance.c.state)
     )
-    return {_OF_ROWS[state]: count for state, count in rows}
+    found = {_OF_ROWS[state]: count for state, count in rows}
+    dropped = connection.scalar(
+        select(func.count()).where(
+            dropped_object.c.study_instance_uid == study_instance_uid,
+            dropped_object.c.series_instance_uid == series_instance_uid,
+        )
+    )
+    if dropped:
+        found["unsupported"] = found.get("unsupported", 0) + dropped
+    return found
 
 
 def _batches(uids: Iterable[str]) -> Iterator[list[str]]:
