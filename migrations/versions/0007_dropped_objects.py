@@ -1,7 +1,7 @@
 """Objects that were acknowledged and not kept, because a rule of admission drops them.
 
 Revision: 0007
-Revises: 0005
+Revises: 0006
 """
 
 import sqlalchemy as sa
