@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from service.cli import peers
+from service.cli.node_conformance import conformance
 from service.cli.node_pull import pull, reconcile
 from service.metrics_folder import share_metrics
 from service.settings import Settings
@@ -17,6 +18,7 @@ def build_app() -> typer.Typer:
     app.command("echo")(echo)
     app.command("pull")(pull)
     app.command("reconcile")(reconcile)
+    app.command("conformance")(conformance)
     app.add_typer(peers.build_app(), name="peers")
     return app
 
