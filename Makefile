@@ -4,6 +4,7 @@
 # make encoder   trains both encoders that ship (DATA=slices.csv); interrupted, it goes on where it was
 # make compare   trains and measures what the encoder is compared with (ARGS='--epochs 5')
 # make soak   the node under kills, large objects and a day in small; an hour and 6 GB of disk
+# make conformance  writes docs/conformance.md anew, of the default settings
 # make bench  the comparisons of docs/benchmarks.md
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts tests soak evaluate encoder compare bench clean
+.PHONY: help demo test lint types contracts tests soak evaluate encoder compare bench conformance clean
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -68,6 +69,9 @@ compare: $(VENV)/.precuneus-dev
 
 bench: $(VENV)/.precuneus-dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+conformance: $(VENV)/.precuneus
+	@$(BIN)/precuneus node conformance --defaults --output docs/conformance.md
 
 clean:
 	rm -rf $(VENV) .demo demo.png

@@ -15,6 +15,7 @@ from dicom_node.commitment import (
     decode_information,
 )
 from dicom_node.contexts import STORAGE_COMMITMENT
+from dicom_node.statuses import ActionStatus
 from dicom_node.unexpected import unexpected
 from dicom_node.upper_layer.command_set import (
     ACTION_TYPE_ID,
@@ -26,8 +27,7 @@ from dicom_node.upper_layer.violations import InvalidMessage
 
 MAX_REQUEST_BYTES = 8 << 20
 # Of all associations together: requests lie in memory until they are read.
-_MAX_WAITING_BYTES = 32 << 20
-_NO_SUCH_CLASS, _OUT_OF_RESOURCES, _FAILED = 0x0118, 0x0213, 0x0110
+MAX_WAITING_BYTES = 32 << 20
 _log = logging.getLogger("precuneus.node")
 
 
@@ -61,7 +61,7 @@ class ActionService:
     def reserve(self, size: int) -> bool:
         """Whether there is memory for `size` bytes more."""
         with self._waiting_lock:
-            has_room = self._waiting_bytes + size <= _MAX_WAITING_BYTES
+            has_room = self._waiting_bytes + size <= MAX_WAITING_BYTES
             if has_room:
                 self._waiting_bytes += size
         return has_room
@@ -80,7 +80,11 @@ class ActionService:
                 answer(operation.refused(error))
             except Exception as error:
                 defect = unexpected(error, "taking a storage commitment request")
-                answer(operation.refused(CommitmentRefused(_FAILED, str(defect))))
+                answer(
+                    operation.refused(
+                        CommitmentRefused(ActionStatus.PROCESSING_FAILURE, str(defect))
+                    )
+                )
             else:
                 answer(Response(SUCCESS))
 
@@ -96,7 +100,9 @@ class ActionOperation:
         self._refusal: CommitmentRefused | None = None
         classes = {request.context.abstract_syntax, request.command.text(REQUESTED_SOP_CLASS_UID)}
         if classes != {STORAGE_COMMITMENT}:
-            self._refuse(CommitmentRefused(_NO_SUCH_CLASS, "no such SOP Class for an action"))
+            self._refuse(
+                CommitmentRefused(ActionStatus.NO_SUCH_CLASS, "no such SOP Class for an action")
+            )
 
     def write(self, piece: memoryview) -> None:
         """As `Operation` says.
@@ -111,9 +117,13 @@ class ActionOperation:
             return
         if self._size > MAX_REQUEST_BYTES:
             most = MAX_REQUEST_BYTES >> 20
-            self._refuse(CommitmentRefused(_OUT_OF_RESOURCES, f"the request is over {most} MiB"))
+            self._refuse(
+                CommitmentRefused(ActionStatus.OUT_OF_RESOURCES, f"the request is over {most} MiB")
+            )
         elif not self._service.reserve(len(piece)):
-            self._refuse(CommitmentRefused(_OUT_OF_RESOURCES, "too many requests at a time"))
+            self._refuse(
+                CommitmentRefused(ActionStatus.OUT_OF_RESOURCES, "too many requests at a time")
+            )
         else:
             self._data += piece
 

@@ -13,6 +13,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 
 from dicom_node.errors import DicomError
+from dicom_node.statuses import ActionStatus, FailureReason
 from dicom_node.uids import is_uid
 from dicom_node.values import text_of, value_of
 
@@ -20,19 +21,16 @@ WELL_KNOWN_INSTANCE = "1.2.840.10008.1.20.1.1"
 REQUEST_COMMITMENT = 1
 """The one Action Type ID (PS3.4 J.3.2.1)."""
 
-PROCESSING_FAILURE = 0x0110
-NO_SUCH_OBJECT = 0x0112
-CLASS_CONFLICT = 0x0119
-"""Failure Reasons of an object (PS3.3 C.14.1.1)."""
+MAX_REFERENCES = 200_000
+"""Of one request."""
 
 _ALL_COMMITTED, _FAILURES_EXIST = 1, 2
-_MAX_REFERENCES = 200_000
 
 
 class CommitmentRefused(DicomError):
     """The request is not taken; `status` is the N-ACTION response's (PS3.7 10.1.4.1.10)."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: ActionStatus, message: str) -> None:
         super().__init__(message)
         self.status = status
 
@@ -69,7 +67,7 @@ class CommitmentResult:
 
     transaction_uid: str
     committed: tuple[ReferencedObject, ...]
-    failed: tuple[tuple[ReferencedObject, int], ...]
+    failed: tuple[tuple[ReferencedObject, FailureReason], ...]
 
 
 TakeRequest = Callable[[ActionRequest], None]
@@ -83,17 +81,25 @@ def read_request(request: ActionRequest) -> CommitmentRequest:
         CommitmentRefused: it is no commitment request, or an element is missing or malformed.
     """
     if request.sop_instance_uid != WELL_KNOWN_INSTANCE:
-        raise CommitmentRefused(0x0112, "no such SOP Instance: the well-known one is meant")
+        raise CommitmentRefused(
+            ActionStatus.NO_SUCH_INSTANCE, "no such SOP Instance: the well-known one is meant"
+        )
     if request.action_type != REQUEST_COMMITMENT:
-        raise CommitmentRefused(0x0123, "no such action: 1 requests storage commitment")
+        raise CommitmentRefused(
+            ActionStatus.NO_SUCH_ACTION, "no such action: 1 requests storage commitment"
+        )
     transaction_uid = text_of(request.information, "TransactionUID", 256) or ""
     items = list(value_of(request.information, "ReferencedSOPSequence") or ())
     if not transaction_uid or not items:
-        raise CommitmentRefused(0x0120, "Transaction UID or Referenced SOP Sequence is missing")
+        raise CommitmentRefused(
+            ActionStatus.MISSING_ATTRIBUTE, "Transaction UID or Referenced SOP Sequence is missing"
+        )
     if not is_uid(transaction_uid):
-        raise CommitmentRefused(0x0115, "the Transaction UID is not a UID")
-    if len(items) > _MAX_REFERENCES:
-        raise CommitmentRefused(0x0213, "the request names more objects than we look for")
+        raise CommitmentRefused(ActionStatus.INVALID_ARGUMENT, "the Transaction UID is not a UID")
+    if len(items) > MAX_REFERENCES:
+        raise CommitmentRefused(
+            ActionStatus.OUT_OF_RESOURCES, "the request names more objects than we look for"
+        )
     return CommitmentRequest(transaction_uid, tuple(map(_reference, items)))
 
 
@@ -101,7 +107,9 @@ def _reference(item: Any) -> ReferencedObject:
     sop_class_uid = text_of(item, "ReferencedSOPClassUID", 256) or ""
     sop_instance_uid = text_of(item, "ReferencedSOPInstanceUID", 256) or ""
     if not is_uid(sop_class_uid) or not is_uid(sop_instance_uid):
-        raise CommitmentRefused(0x0115, "a referenced SOP Class or Instance UID is not a UID")
+        raise CommitmentRefused(
+            ActionStatus.INVALID_ARGUMENT, "a referenced SOP Class or Instance UID is not a UID"
+        )
     return ReferencedObject(sop_class_uid, sop_instance_uid)
 
 
@@ -118,7 +126,9 @@ def decode_information(data: bytes, transfer_syntax_uid: str) -> Dataset:
         raise
     except Exception as error:
         kind = type(error).__name__
-        raise CommitmentRefused(0x0110, f"the request cannot be parsed ({kind})") from None
+        raise CommitmentRefused(
+            ActionStatus.PROCESSING_FAILURE, f"the request cannot be parsed ({kind})"
+        ) from None
 
 
 def event_report(result: CommitmentResult) -> tuple[int, Dataset]:
@@ -132,7 +142,7 @@ def event_report(result: CommitmentResult) -> tuple[int, Dataset]:
     information.FailedSOPSequence = []
     for reference, reason in result.failed:
         item = _item(reference)
-        item.FailureReason = reason
+        item.FailureReason = int(reason)
         information.FailedSOPSequence.append(item)
     return _FAILURES_EXIST, information
 

@@ -11,6 +11,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 VERIFICATION = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
+IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 
 # A deflated object may be a bomb, and a JPIP-referenced one has its pixels on another server.
 REFUSED_TRANSFER_SYNTAXES = frozenset(

@@ -4,6 +4,8 @@ Messages are for administrators: no patient data and no text of the peer's but U
 check.
 """
 
+from dicom_node.statuses import Status, StoreStatus
+
 
 class DicomError(Exception):
     """Something about an object or a peer that an administrator can act on.
@@ -11,7 +13,7 @@ class DicomError(Exception):
     `status` is the DIMSE status that a C-STORE response carries (PS3.4 B.2.3).
     """
 
-    status: int = 0xC000
+    status: Status = StoreStatus.CANNOT_UNDERSTAND
 
 
 class OutOfResources(DicomError):
@@ -20,7 +22,7 @@ class OutOfResources(DicomError):
     `outcome_unknown` tells that a commit may have happened although its result never arrived.
     """
 
-    status = 0xA700
+    status: Status = StoreStatus.OUT_OF_RESOURCES
 
     def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
         super().__init__(message)
@@ -30,13 +32,13 @@ class OutOfResources(DicomError):
 class DatasetMismatch(DicomError):
     """The dataset is not the object that the command announced."""
 
-    status = 0xA900
+    status: Status = StoreStatus.DATASET_MISMATCH
 
 
 class RefusedByRule(DicomError):
     """The object was deleted or rejected, and is not to come again (PS3.7 C.5.19)."""
 
-    status = 0x0124
+    status: Status = StoreStatus.NOT_AUTHORISED
 
 
 class CannotUnderstand(DicomError):

@@ -25,13 +25,13 @@ from dicom_node.uids import checked_uid, has_leading_zeros
 from dicom_node.values import Elements, age_years_of, date_of, integer_of, text_of, texts_of
 from dicom_node.walking import MAX_ELEMENTS, walk
 
-_UIDS = {
+UIDS = {
     "SOPClassUID": "SOP Class UID",
     "SOPInstanceUID": "SOP Instance UID",
     "StudyInstanceUID": "Study Instance UID",
     "SeriesInstanceUID": "Series Instance UID",
 }
-_FACTS = (
+FACTS = (
     "PatientID",
     "IssuerOfPatientID",
     "PatientSex",
@@ -87,7 +87,7 @@ def _tags(keywords: tuple[str, ...]) -> frozenset[int]:
     return frozenset(tag for word in keywords if (tag := tag_for_keyword(word)) is not None)
 
 
-_HEADER_TAGS = _tags((*_UIDS, *_FACTS))
+_HEADER_TAGS = _tags((*UIDS, *FACTS))
 
 
 def read_header(
@@ -128,7 +128,7 @@ def header_of(
     dataset, pixels, is_explicit = walk(source, _HEADER_TAGS, max_elements)
     if strict:
         _require_syntax(source, pixels, is_explicit=is_explicit)
-    uids = {name: checked_uid(text_of(dataset, key, 256), name) for key, name in _UIDS.items()}
+    uids = {name: checked_uid(text_of(dataset, key, 256), name) for key, name in UIDS.items()}
     flags = [f"leading zeros in {name}" for name, uid in uids.items() if has_leading_zeros(uid)]
     return Header(
         sop_class_uid=uids["SOP Class UID"],

@@ -33,7 +33,7 @@ from dicom_node.reasons import scrubbed
 from dicom_node.uids import is_uid, uid_name
 from dicom_node.values import integer_of, text_of
 
-_KEYWORDS = (
+KEYWORDS = (
     *("SOPClassUID", "Modality", "ImageType", "NumberOfFrames", "SamplesPerPixel"),
     *("PhotometricInterpretation", "PlanarConfiguration", "Rows", "Columns"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
@@ -48,7 +48,7 @@ _KEYWORDS = (
     *("ImageOrientationPatient", "PixelSpacing", "PixelAspectRatio"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
-_TAGS = frozenset(tag for word in _KEYWORDS if (tag := tag_for_keyword(word)) is not None)
+_TAGS = frozenset(tag for word in KEYWORDS if (tag := tag_for_keyword(word)) is not None)
 _PIXEL_KEYWORDS = {
     0x7FE00008: "FloatPixelData",
     0x7FE00009: "DoubleFloatPixelData",

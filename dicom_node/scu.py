@@ -13,14 +13,14 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 
-from dicom_node.contexts import VERIFICATION
+from dicom_node.contexts import IMPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
 from dicom_node.errors import AssociationFailed, DicomError
 from dicom_node.header import read_header
+from dicom_node.meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.requesting.reactor import park
 from dicom_node.upper_layer.services import SUCCESS
 
 MAX_CONTEXTS = 128
-_IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 _TIMEOUT_S = 30.0
 
 
@@ -51,7 +51,7 @@ class _Outgoing:
 
 def echo(host: str, port: int, called_ae_title: str, calling_ae_title: str) -> EchoResult:
     """Ask a peer for a sign of life; never raises for what the peer does."""
-    contexts = [(VERIFICATION, _IMPLICIT_VR_LITTLE_ENDIAN)]
+    contexts = [(VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN)]
     try:
         association = _associate(host, port, called_ae_title, calling_ae_title, contexts)
     except AssociationFailed as error:
@@ -141,6 +141,8 @@ def _associate(
     host: str, port: int, called: str, calling: str, contexts: list[tuple[str, str]]
 ) -> Association:
     entity = AE(ae_title=calling)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_S
     entity.connection_timeout = _TIMEOUT_S
     association = entity.associate(

@@ -12,6 +12,7 @@ from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.presentation import PresentationContext
 
 from dicom_node.errors import AssociationFailed
+from dicom_node.meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.diagnosis import connection_fault, reason_of_failure
 
@@ -19,7 +20,7 @@ TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 300.0
 """An archive may look for minutes, or fetch from a tape, before it answers."""
 
-_MAX_PDU = 131072
+MAX_PDU = 131072
 
 
 @contextmanager
@@ -63,6 +64,8 @@ def _associate(
     timeouts: tuple[float, float],
 ) -> Association:
     entity = AE(ae_title=address.calling_ae_title)
+    entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     entity.connection_timeout = entity.acse_timeout = timeouts[0]
     entity.dimse_timeout = entity.network_timeout = timeouts[1]
     opened: list[socket.socket] = []
@@ -73,7 +76,7 @@ def _associate(
             address.port,
             contexts=list(contexts),
             ae_title=address.called_ae_title,
-            max_pdu=_MAX_PDU,
+            max_pdu=MAX_PDU,
             ext_neg=list(roles),
             evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once, [opened]), *handlers],
         )

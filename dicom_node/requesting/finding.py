@@ -3,7 +3,7 @@
 No key about a patient is asked for, so nothing about one comes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -23,6 +23,35 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 UNCOMPRESSED = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 _PENDING = frozenset({0xFF00, 0xFF01})
 _MAX_COUNT = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class QueryLevel:
+    """A level's keys: those with a value in the query, and those that it asks to be answered."""
+
+    level: str
+    matching: tuple[str, ...]
+    returned: tuple[str, ...]
+
+    def query(self, values: Mapping[str, str]) -> Dataset:
+        """The identifier of a query; a matching key without a value is left empty."""
+        query = Dataset()
+        query.QueryRetrieveLevel = self.level
+        for keyword in (*self.matching, *self.returned):
+            setattr(query, keyword, values.get(keyword, ""))
+        return query
+
+
+STUDY = QueryLevel("STUDY", ("StudyDate", "StudyTime", "ModalitiesInStudy"), ("StudyInstanceUID",))
+SERIES = QueryLevel(
+    "SERIES",
+    ("StudyInstanceUID",),
+    ("SeriesInstanceUID", "Modality", "BodyPartExamined", "NumberOfSeriesRelatedInstances"),
+)
+IMAGE = QueryLevel(
+    "IMAGE", ("StudyInstanceUID", "SeriesInstanceUID"), ("SOPInstanceUID", "SOPClassUID")
+)
+QUERY_LEVELS = (STUDY, SERIES, IMAGE)
 
 
 @dataclass(frozen=True)
@@ -71,10 +100,8 @@ class Finder:
         Raises:
             QueryFailed: the peer gives no answer.
         """
-        keys = {"StudyInstanceUID": "", "StudyDate": dates, "ModalitiesInStudy": modality}
-        if times:
-            keys["StudyTime"] = times
-        answers, status = self._find("STUDY", keys)
+        values = {"StudyDate": dates, "StudyTime": times, "ModalitiesInStudy": modality}
+        answers, status = self._find(STUDY, values)
         return FoundStudies(tuple(_uids(answers, "StudyInstanceUID")), status == 0x0000)
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
@@ -83,13 +110,7 @@ class Finder:
         Raises:
             QueryFailed: the peer gives no answer, or only a part of it.
         """
-        keys = {
-            "StudyInstanceUID": study_instance_uid,
-            "SeriesInstanceUID": "",
-            "Modality": "",
-            "BodyPartExamined": "",
-            "NumberOfSeriesRelatedInstances": "",
-        }
+        values = {"StudyInstanceUID": study_instance_uid}
         return [
             FoundSeries(
                 answer.SeriesInstanceUID,
@@ -97,7 +118,7 @@ class Finder:
                 _code(answer, "BodyPartExamined"),
                 integer_of(answer, "NumberOfSeriesRelatedInstances", 0, _MAX_COUNT),
             )
-            for answer in self._all("SERIES", keys, "SeriesInstanceUID")
+            for answer in self._all(SERIES, values, "SeriesInstanceUID")
         ]
 
     def instances(self, study_instance_uid: str, series_instance_uid: str) -> list[FoundInstance]:
@@ -106,29 +127,24 @@ class Finder:
         Raises:
             QueryFailed: the peer gives no answer, or only a part of it.
         """
-        keys = {
+        values = {
             "StudyInstanceUID": study_instance_uid,
             "SeriesInstanceUID": series_instance_uid,
-            "SOPInstanceUID": "",
-            "SOPClassUID": "",
         }
         return [
             FoundInstance(str(answer.SOPInstanceUID), text_of(answer, "SOPClassUID"))
-            for answer in self._all("IMAGE", keys, "SOPInstanceUID")
+            for answer in self._all(IMAGE, values, "SOPInstanceUID")
         ]
 
-    def _all(self, level: str, keys: dict[str, str], unique: str) -> list[Dataset]:
-        answers, status = self._find(level, keys)
+    def _all(self, level: QueryLevel, values: dict[str, str], unique: str) -> list[Dataset]:
+        answers, status = self._find(level, values)
         if status != 0x0000:
-            raise QueryFailed(f"the peer ended a {level} query with 0x{status:04X}")
+            raise QueryFailed(f"the peer ended a {level.level} query with 0x{status:04X}")
         kept = dict(zip(_uids(answers, unique, strict=True), answers, strict=True))
         return list(kept.values())
 
-    def _find(self, level: str, keys: dict[str, str]) -> tuple[list[Dataset], int]:
-        query = Dataset()
-        query.QueryRetrieveLevel = level
-        for keyword, value in keys.items():
-            setattr(query, keyword, value)
+    def _find(self, level: QueryLevel, values: dict[str, str]) -> tuple[list[Dataset], int]:
+        query = level.query(values)
         try:
             return self._ask(query)
         except _Unanswered:
@@ -137,7 +153,7 @@ class Finder:
         try:
             return self._ask(query)
         except _Unanswered:
-            raise QueryFailed(f"the peer did not answer a {level} query") from None
+            raise QueryFailed(f"the peer did not answer a {level.level} query") from None
 
     def _ask(self, query: Dataset) -> tuple[list[Dataset], int]:
         answers: list[Dataset] = []

@@ -19,14 +19,21 @@ from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import associated
 from dicom_node.requesting.finding import UNCOMPRESSED
 from dicom_node.requesting.reactor import park
+from dicom_node.statuses import Status, StoreStatus
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 MAX_SOP_CLASSES = 10
 """So many classes in all their transfer syntaxes fit into the 128 contexts of an association."""
 
+RETRIEVE_KEYS = {
+    "SERIES": ("StudyInstanceUID", "SeriesInstanceUID"),
+    "IMAGE": ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"),
+}
+"""The unique keys of a retrieval, by its level."""
+
 _DESTINATION_UNKNOWN = 0xA801
-_COMPRESSED = (
+COMPRESSED = (
     "1.2.840.10008.1.2.4.70",
     "1.2.840.10008.1.2.4.57",
     "1.2.840.10008.1.2.4.50",
@@ -40,7 +47,7 @@ _COMPRESSED = (
     "1.2.840.10008.1.2.5",
 )
 # What a head's study is made of, for a peer that does not say its SOP classes.
-_USUAL_CLASSES = (
+USUAL_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2",
     "1.2.840.10008.5.1.4.1.1.2.1",
     "1.2.840.10008.5.1.4.1.1.4",
@@ -118,7 +125,7 @@ def get(address: PeerAddress, wanted: Wanted, receiver: Receiver) -> Retrieved:
     Raises:
         AssociationFailed: the peer does not take C-GET just now.
     """
-    classes = list(dict.fromkeys(wanted.sop_class_uids or _USUAL_CLASSES))[:MAX_SOP_CLASSES]
+    classes = list(dict.fromkeys(wanted.sop_class_uids or USUAL_CLASSES))[:MAX_SOP_CLASSES]
     usable = [uid for uid in classes if uid in STORAGE_SOP_CLASSES]
     contexts = [build_context(STUDY_ROOT_GET, UNCOMPRESSED), *_storage_contexts(usable)]
 
@@ -138,16 +145,20 @@ def get(address: PeerAddress, wanted: Wanted, receiver: Receiver) -> Retrieved:
 def _storage_contexts(classes: Sequence[str]) -> list[PresentationContext]:
     """A context for each compressed syntax: the peer can then send every object as it has it."""
     plain = [build_context(uid, UNCOMPRESSED) for uid in classes]
-    return plain + [build_context(uid, syntax) for uid in classes for syntax in _COMPRESSED]
+    return plain + [build_context(uid, syntax) for uid in classes for syntax in COMPRESSED]
 
 
 def _identifier(wanted: Wanted) -> Dataset:
+    level = "IMAGE" if wanted.sop_instance_uids else "SERIES"
+    values: dict[str, str | list[str]] = {
+        "StudyInstanceUID": wanted.study_instance_uid,
+        "SeriesInstanceUID": wanted.series_instance_uid,
+        "SOPInstanceUID": list(wanted.sop_instance_uids),
+    }
     identifier = Dataset()
-    identifier.QueryRetrieveLevel = "IMAGE" if wanted.sop_instance_uids else "SERIES"
-    identifier.StudyInstanceUID = wanted.study_instance_uid
-    identifier.SeriesInstanceUID = wanted.series_instance_uid
-    if wanted.sop_instance_uids:
-        identifier.SOPInstanceUID = list(wanted.sop_instance_uids)
+    identifier.QueryRetrieveLevel = level
+    for keyword in RETRIEVE_KEYS[level]:
+        setattr(identifier, keyword, values[keyword])
     return identifier
 
 
@@ -182,14 +193,16 @@ def _store(event: Event, receiver: Receiver, source: str) -> Dataset | int:
         return _refusal(error.status, str(error))
     except Exception as error:
         # Its text may quote the dataset, and pynetdicom's own log is off.
-        return _refusal(0xC000, f"an error in the node ({type(error).__name__})")
-    return 0x0000
+        return _refusal(
+            StoreStatus.CANNOT_UNDERSTAND, f"an error in the node ({type(error).__name__})"
+        )
+    return StoreStatus.SUCCESS
 
 
-def _refusal(status: int, reason: str) -> Dataset:
+def _refusal(status: Status, reason: str) -> Dataset:
     fields = {"action": "pull.refused", "status": f"0x{status:04X}", "reason": reason}
     _log.warning("object not stored: %s", reason, extra=fields)
     response = Dataset()
-    response.Status = status
+    response.Status = int(status)
     response.ErrorComment = reason[:64]
     return response

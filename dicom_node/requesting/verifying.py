@@ -2,7 +2,7 @@
 
 from pynetdicom.presentation import build_context
 
-from dicom_node.contexts import VERIFICATION
+from dicom_node.contexts import IMPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
 from dicom_node.errors import AssociationFailed
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import TIMEOUT_S, associated
@@ -15,7 +15,7 @@ def verify(address: PeerAddress, timeout_s: float = TIMEOUT_S) -> None:
     Raises:
         AssociationFailed: it does not; the message says why.
     """
-    context = build_context(VERIFICATION, "1.2.840.10008.1.2")
+    context = build_context(VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN)
     with associated(address, [context], timeout_s=timeout_s, answer_s=timeout_s) as association:
         park(association)
         status = association.send_c_echo().get("Status")

@@ -22,6 +22,7 @@ from dicom_node.contexts import accepted_contexts
 from dicom_node.meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.uids import is_uid
 from dicom_node.upper_layer.pdus import encode_reject
+from dicom_node.upper_layer.rejections import Rejection
 from dicom_node.upper_layer.requests import (
     AssociationProposal,
     AssociationTitles,
@@ -31,23 +32,22 @@ from dicom_node.upper_layer.requests import (
 from dicom_node.upper_layer.services import AcceptedContext
 from dicom_node.upper_layer.violations import InvalidParameter
 
-_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _MAX_LISTED_CONTEXTS = 8
 _ACCEPTED = 0x00
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why there is no association: the A-ASSOCIATE-RJ's three numbers, and words for a person."""
+    """Why there is no association: for the peer, and in words for a person."""
 
-    result: int
-    source: int
-    reason: int
+    rejection: Rejection
     words: str
 
     def encode(self) -> bytes:
         """The A-ASSOCIATE-RJ PDU."""
-        return encode_reject(self.result, self.source, self.reason)
+        because = self.rejection
+        return encode_reject(because.result, because.source, because.reason)
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,17 @@ Admission = Callable[[AssociationTitles], Refusal | None]
 
 def called_title_unknown(called: str, ours: str) -> Refusal:
     """The refusal of a peer that looks for somebody else."""
-    return Refusal(1, 1, 7, f"called AE title was {called}, ours is {ours}")
+    return Refusal(Rejection.CALLED_AE_TITLE, f"called AE title was {called}, ours is {ours}")
 
 
 def caller_unknown(words: str) -> Refusal:
     """The refusal of a peer that is not known (calling AE title not recognised)."""
-    return Refusal(1, 1, 3, words)
+    return Refusal(Rejection.CALLING_AE_TITLE, words)
 
 
 def too_many(words: str) -> Refusal:
     """The refusal for now (transient, by the presentation related provider: local limit)."""
-    return Refusal(2, 3, 2, words)
+    return Refusal(Rejection.LOCAL_LIMIT, words)
 
 
 class Negotiator:
@@ -100,15 +100,17 @@ class Negotiator:
             InvalidParameter: the request cannot be read.
         """
         if not titles.knows_protocol:
-            return Refusal(1, 2, 2, "the peer does not speak version 1 of the protocol")
+            words = "the peer does not speak version 1 of the protocol"
+            return Refusal(Rejection.PROTOCOL_VERSION, words)
         if titles.called != self._ae_title:
             return called_title_unknown(titles.called_ae_title, self._ae_title)
         refusal = admission(titles)
         if refusal is not None:
             return refusal
         proposal = read_proposal(body)
-        if proposal.application_context != _APPLICATION_CONTEXT:
-            return Refusal(1, 1, 2, "the application context is not DICOM's")
+        if proposal.application_context != APPLICATION_CONTEXT:
+            words = "the application context is not DICOM's"
+            return Refusal(Rejection.APPLICATION_CONTEXT, words)
         return self._accept(proposal)
 
     def _accept(self, proposal: AssociationProposal) -> Acceptance:
@@ -139,7 +141,7 @@ class Negotiator:
         roles: list[SCP_SCU_RoleSelectionNegotiation],
     ) -> bytes:
         reply = A_ASSOCIATE()
-        reply.application_context_name = _APPLICATION_CONTEXT
+        reply.application_context_name = APPLICATION_CONTEXT
         reply.calling_ae_title = request.calling_ae_title
         reply.called_ae_title = request.called_ae_title
         reply.result = _ACCEPTED

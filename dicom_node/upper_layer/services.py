@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from dicom_node.statuses import GeneralStatus
 from dicom_node.upper_layer.command_set import CommandSet
 
-SUCCESS = 0x0000
-UNRECOGNISED_OPERATION = 0x0211
+SUCCESS = GeneralStatus.SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +99,5 @@ def answer_echo(request: Request) -> Operation:
 
 def answer_unknown(request: Request) -> Operation:
     """A request that no service answers (PS3.7 Annex C.5.17)."""
-    return ImmediateAnswer(Response(UNRECOGNISED_OPERATION, "the node does not know this request"))
+    words = "the node does not know this request"
+    return ImmediateAnswer(Response(GeneralStatus.UNRECOGNISED_OPERATION, words))

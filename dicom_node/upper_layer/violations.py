@@ -38,3 +38,12 @@ class InvalidMessage(Violation):
     """The PDUs are sound, but the DIMSE message in them is not (PS3.7)."""
 
     source = SERVICE_USER
+
+
+VIOLATIONS: tuple[type[Violation], ...] = (
+    UnrecognisedPdu,
+    UnexpectedPdu,
+    InvalidParameter,
+    InvalidMessage,
+)
+"""Every kind; `Violation` itself is never raised."""

@@ -6,6 +6,7 @@ import typer
 
 from service.cli import peers
 from service.cli.node_admission import admission
+from service.cli.node_conformance import conformance
 from service.cli.node_log import log
 from service.cli.node_pull import pull, reconcile
 from service.metrics_folder import share_metrics
@@ -21,6 +22,7 @@ def build_app() -> typer.Typer:
     app.command("reconcile")(reconcile)
     app.command("log")(log)
     app.command("admission")(admission)
+    app.command("conformance")(conformance)
     app.add_typer(peers.build_app(), name="peers")
     return app
 

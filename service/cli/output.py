@@ -17,11 +17,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 
 def print_json(value: Any) -> None:
     """Print a dataclass, or a list of them, as JSON."""
+    typer.echo(json_of(value))
+
+
+def json_of(value: Any) -> str:
+    """A dataclass, or a list of them, as JSON."""
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     elif isinstance(value, list):
         value = [asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for v in value]
-    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+    return json.dumps(value, indent=2, default=str, ensure_ascii=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

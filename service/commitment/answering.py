@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, select
 
 from dicom_node.commitment import (
-    CLASS_CONFLICT,
-    NO_SUCH_OBJECT,
-    PROCESSING_FAILURE,
     CommitmentRequest,
     CommitmentResult,
     ReferencedObject,
 )
 from dicom_node.files import ObjectStore
+from dicom_node.statuses import FailureReason
 from service.db.tables import instance
 
 _BATCH = 5000
@@ -31,7 +29,7 @@ def answer(
         SQLAlchemyError: the database does not.
     """
     committed: list[ReferencedObject] = []
-    failed: list[tuple[ReferencedObject, int]] = []
+    failed: list[tuple[ReferencedObject, FailureReason]] = []
     for reference, reason in _examined(connection, store, request.references):
         if reason is None:
             committed.append(reference)
@@ -42,7 +40,7 @@ def answer(
 
 def _examined(
     connection: Connection, store: ObjectStore, references: tuple[ReferencedObject, ...]
-) -> Iterator[tuple[ReferencedObject, int | None]]:
+) -> Iterator[tuple[ReferencedObject, FailureReason | None]]:
     columns = (instance.c.sop_class_uid, instance.c.file_name, instance.c.file_size)
     for start in range(0, len(references), _BATCH):
         batch = references[start : start + _BATCH]
@@ -55,16 +53,16 @@ def _examined(
         for reference in batch:
             row = known.get(reference.sop_instance_uid)
             if row is None:
-                yield reference, NO_SUCH_OBJECT
+                yield reference, FailureReason.NO_SUCH_OBJECT
             elif row.sop_class_uid != reference.sop_class_uid:
-                yield reference, CLASS_CONFLICT
+                yield reference, FailureReason.CLASS_CONFLICT
             else:
                 yield reference, _fault_of_file(store, row.file_name, row.file_size)
 
 
-def _fault_of_file(store: ObjectStore, name: str, size: int) -> int | None:
+def _fault_of_file(store: ObjectStore, name: str, size: int) -> FailureReason | None:
     try:
         found = store.path(name).stat().st_size
     except FileNotFoundError:
-        return NO_SUCH_OBJECT
-    return None if found == size else PROCESSING_FAILURE
+        return FailureReason.NO_SUCH_OBJECT
+    return None if found == size else FailureReason.PROCESSING_FAILURE

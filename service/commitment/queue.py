@@ -10,7 +10,7 @@ from dicom_node.commitment import CommitmentRequest, ReferencedObject
 from service.db.node_tables import commitment, peer
 
 _LEASE_S = 60.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 3600.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 3600.0
 MAXIMUM_ATTEMPTS = 34
 """About a day: seconds at first, then once an hour."""
 
@@ -86,7 +86,7 @@ def postpone(connection: Connection, due: DueCommitment) -> float | None:
     if due.attempts >= MAXIMUM_ATTEMPTS:
         settle(connection, due)
         return None
-    seconds: float = min(_FIRST_PAUSE_S * 2 ** (due.attempts - 1), _LONGEST_PAUSE_S)
+    seconds: float = min(FIRST_PAUSE_S * 2 ** (due.attempts - 1), LONGEST_PAUSE_S)
     connection.execute(
         update(commitment)
         .where(commitment.c.commitment_id == due.commitment_id)

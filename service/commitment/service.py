@@ -13,13 +13,13 @@ from dicom_node.commitment import ActionRequest, CommitmentRefused, read_request
 from dicom_node.errors import AssociationFailed
 from dicom_node.files import ObjectStore
 from dicom_node.requesting.reporting import report_commitment
+from dicom_node.statuses import ActionStatus
 from service.commitment import queue
 from service.commitment.answering import answer
 from service.errors import PeerUnknown
 from service.peers import find_peer
 
 _POLL_S = 1.0
-_NOT_AUTHORISED, _OUT_OF_RESOURCES = 0x0124, 0x0213
 _LOG = logging.getLogger("precuneus.node")
 
 
@@ -42,10 +42,13 @@ class CommitmentService:
             with self._engine.begin() as connection:
                 is_known = queue.enqueue(connection, request.calling_ae_title, wanted)
         except SQLAlchemyError:
-            raise CommitmentRefused(_OUT_OF_RESOURCES, "the database did not take it") from None
+            raise CommitmentRefused(
+                ActionStatus.OUT_OF_RESOURCES, "the database did not take it"
+            ) from None
         if not is_known:
             raise CommitmentRefused(
-                _NOT_AUTHORISED, f"{request.calling_ae_title} is no known peer: where to answer?"
+                ActionStatus.NOT_AUTHORISED,
+                f"{request.calling_ae_title} is no known peer: where to answer?",
             )
         self._woken.set()
 

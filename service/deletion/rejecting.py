@@ -16,7 +16,7 @@ from service.peers import peer_calling
 from service.queue import settle
 
 QUALITY = "113001"
-_REFUSED_AGAIN = frozenset({"113037", "113038"})
+REFUSED_AGAIN = frozenset({"113037", "113038"})
 _LOG = logging.getLogger("precuneus.node")
 
 
@@ -43,7 +43,7 @@ def apply_rejection_note(connection: Connection, note: RejectionNote, source: st
         )
     }
     reason = REJECTIONS[note.code]
-    cause = Cause(note.code, source, reason, refuse=note.code in _REFUSED_AGAIN)
+    cause = Cause(note.code, source, reason, refuse=note.code in REFUSED_AGAIN)
     if note.code == QUALITY:
         hide_instances(connection, list(here.values()), reason)
         bury(connection, named.values(), cause)

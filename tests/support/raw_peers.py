@@ -11,6 +11,8 @@ from typing import Self
 from pydicom.uid import CTImageStorage
 
 from dicom_node.upper_layer.command_set import STATUS, parse_command
+from dicom_node.upper_layer.rejections import Rejection
+from dicom_node.upper_layer.violations import SERVICE_USER, VIOLATIONS
 from tests.support.objects import ct_dataset
 from tests.support.waiting import PATIENCE_S, eventually
 from tests.unit.dicom_node.samples import encoded
@@ -27,6 +29,15 @@ from tests.unit.dicom_node.upper_layer.wire import (
 
 CT = str(CTImageStorage)
 _PIECE = 1 << 16
+
+
+def require_stated(kind: int, body: bytes) -> None:
+    """A rejection or an abort stands in the tables that the conformance statement is made of."""
+    if kind == 0x03:
+        assert tuple(body[1:]) in {(why.result, why.source, why.reason) for why in Rejection}
+    if kind == 0x07:
+        known = {(why.source, why.reason) for why in VIOLATIONS}
+        assert tuple(body[2:]) in known | {(SERVICE_USER, 0)}
 
 
 class RawPeer:
@@ -63,6 +74,8 @@ class RawPeer:
             return None
         kind, length = struct.unpack(">BxL", header)
         body = self._exactly(length)
+        if body is not None:
+            require_stated(kind, body)
         return None if body is None else (kind, body)
 
     def _exactly(self, size: int) -> bytes | None:

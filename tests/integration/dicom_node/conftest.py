@@ -15,10 +15,13 @@ from dicom_node.meta import read_meta
 from dicom_node.observer import AssociationEvent
 from dicom_node.receive import Receiver, Register
 from dicom_node.scp import NodeConfig, StorageNode
+from dicom_node.statuses import ActionStatus, GeneralStatus, StoreStatus
 from dicom_node.storing import StorageLimits
 from tests.integration.dicom_node.abused import FEW, MB, PATIENT, Abused
 from tests.support.raw_peers import GoodSender
 from tests.unit.dicom_node.samples import Gallery
+
+STATED = frozenset({*GeneralStatus, *StoreStatus, *ActionStatus})
 
 
 class Counter:
@@ -41,6 +44,11 @@ class Counter:
 
     def association(self, event: AssociationEvent) -> None:
         self.events.append(event)
+
+    def require_stated(self) -> None:
+        """Every status that the node answered stands in the conformance statement's tables."""
+        answered = {status for event in self.events for status in event.answered}
+        assert answered | set(self.statuses) <= STATED
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,7 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
             receiver = Receiver(store, register or gallery)
             node = StorageNode(NodeConfig(port=0, **config), receiver, counter)
             node.start()
+            stack.callback(counter.require_stated)
             stack.callback(node.stop)
             return RunningNode(node, store, gallery, counter)
 

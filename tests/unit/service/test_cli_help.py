@@ -22,7 +22,8 @@ def test_every_command_is_there() -> None:
     assert {" ".join(words) for words in ALL} >= {
         *("serve", "similar", "doctor", "demo", "node serve", "node echo", "worker run"),
         *("node peers list", "node peers add", "node peers remove", "node peers echo"),
-        *("node pull", "node reconcile", "node log", "node admission", "gallery admit"),
+        *("node pull", "node reconcile", "node log", "node admission", "node conformance"),
+        *("gallery admit",),
         *("api serve", "api key create", "api key list", "api key revoke"),
         *("db upgrade", "db current", "db check", "db recover"),
         *("gallery import", "gallery label", "gallery stats", "gallery export", "gallery delete"),

@@ -20,6 +20,7 @@ from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
 from dicom_node.receive import Receiver
 from dicom_node.scp import NodeConfig, StorageNode
+from dicom_node.statuses import ActionStatus
 from service.commitment.service import CommitmentService
 from service.peers import Peer, add_peer, remove_peer
 from tests.support.objects import ct_dataset, write_file
@@ -116,6 +117,7 @@ def ask(
         status, _ = association.send_n_action(wanted, action_type, STORAGE_COMMITMENT, instance_uid)
     finally:
         association.release()
+    assert status.Status in set(ActionStatus)
     return int(status.Status)
 
 
