@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -150,7 +151,7 @@ def _print_line(record: "AssociationRecord", *, json: bool) -> None:
     if json:
         typer.echo(AssociationBody.of(record).model_dump_json())
         return
-    typer.echo("  ".join(filter(None, _cells(record))))
+    typer.echo("  ".join(filter(None, astuple(_shown(record)))))
 
 
 def _print_records(records: "Sequence[AssociationRecord]", *, json: bool) -> None:
@@ -159,28 +160,58 @@ def _print_records(records: "Sequence[AssociationRecord]", *, json: bool) -> Non
     if json:
         print_json([AssociationBody.of(record).model_dump(mode="json") for record in records])
         return
-    columns = ("came", "from", "calling → called", "outcome", "took", "contexts", "answers")
-    rows = [_cells(record) for record in records]
-    print_table("Associations", (*columns, "received", "why"), rows)
+    rows = []
+    for record in records:
+        shown = _shown(record)
+        rows.append(
+            (
+                shown.came,
+                _lines(shown.titles, shown.address),
+                _lines(shown.outcome, shown.took),
+                _lines(shown.exchanged, shown.why),
+            )
+        )
+    # Few columns, so that the reasons can be read on a narrow terminal.
+    print_table("Associations", ("came", "who", "outcome", "what and why"), rows)
 
 
-def _cells(record: "AssociationRecord") -> tuple[str, ...]:
+def _lines(*parts: str) -> str:
+    return "\n".join(filter(None, parts))
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A line of the record as text; empty where there is nothing to say."""
+
+    came: str
+    address: str
+    titles: str
+    outcome: str
+    took: str
+    exchanged: str
+    why: str
+
+
+def _shown(record: "AssociationRecord") -> _Shown:
     from service.associations.words import words_of
 
     titles = f"{record.calling_ae_title} → {record.called_ae_title}"
-    times = f" × {record.connections}" if record.connections > 1 else ""
-    contexts = {"accepted": record.accepted_contexts, "refused": record.refused_contexts}
-    answers = ", ".join(f"{count} × {status}" for status, count in record.answers.items())
-    return (
-        record.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-        f"{record.address} {record.tls or ''}".strip(),
-        titles if record.calling_ae_title else "–",
-        record.outcome + times,
-        "" if record.seconds is None or record.connections > 1 else f"{record.seconds:.1f} s",
-        ", ".join(f"{count} {what}" for what, count in contexts.items() if count),
-        answers,
-        f"{record.received_bytes:,} B",
-        words_of(record),
+    counted = {"accepted": record.accepted_contexts, "refused": record.refused_contexts}
+    contexts = ", ".join(f"{count} {what}" for what, count in counted.items() if count)
+    exchanged = [
+        f"contexts: {contexts}" if contexts else "",
+        *(f"{count} × {status}" for status, count in record.answers.items()),
+        f"{record.received_bytes:,} bytes",
+    ]
+    is_one = record.connections == 1
+    return _Shown(
+        came=record.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+        address=f"{record.address} {record.tls or ''}".strip(),
+        titles=titles if record.calling_ae_title else "",
+        outcome=record.outcome if is_one else f"{record.outcome} × {record.connections}",
+        took="" if record.seconds is None or not is_one else f"{record.seconds:.1f} s",
+        exchanged="; ".join(filter(None, exchanged)),
+        why=words_of(record),
     )
 
 
