@@ -81,6 +81,12 @@ def introduction() -> list[str]:
         ),
         heading("3.4", "Terms and definitions"),
         "Those of the DICOM standard.",
+        *_abbreviations_and_references(),
+    ]
+
+
+def _abbreviations_and_references() -> list[str]:
+    return [
         heading("3.5", "Abbreviations"),
         bullets(
             (

@@ -1,34 +1,53 @@
 """Security and admission, as far as this configuration has them."""
 
-from pydantic import BaseModel
+from typing import Any
 
+from dicom_node.scp import NodeConfig
 from service.conformance.facts import Parameter, Security
 from service.settings import Settings
 
+_PROFILES = (
+    "BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Profile (PS3.15 B.12): TLS 1.3, or "
+    "TLS 1.2 with ephemeral keys and authenticated encryption; nothing weaker can be set",
+)
 
-def security(settings: Settings) -> Security:
+
+def security(node: NodeConfig) -> Security:
     """What protects associations, and on which ports they come."""
-    ports = (Parameter("DICOM", f"{settings.dicom.port}", "PRECUNEUS_DICOM__PORT"),)
-    profiles, facts, tls_ports = secure_transport(settings)
-    return Security(facts, profiles, (*ports, *tls_ports))
+    port: int | None = node.port
+    # A node that speaks TLS alone has no plain port.
+    plain = () if port is None else (Parameter("DICOM", f"{port}", "PRECUNEUS_DICOM__PORT"),)
+    profiles, facts, tls_ports = secure_transport(node)
+    return Security(facts, profiles, (*plain, *tls_ports))
 
 
 def secure_transport(
-    settings: Settings,
+    node: NodeConfig,
 ) -> tuple[tuple[str, ...], tuple[Parameter, ...], tuple[Parameter, ...]]:
     """The profiles of DICOM over TLS, their facts and their ports; all empty without TLS.
 
-    The one place of this package that knows what the settings of TLS are called.
+    The one place of this package that knows how a node is told to speak TLS.
     """
-    return (), (), ()
+    acceptance: Any = getattr(node, "tls", None)
+    if acceptance is None:
+        return (), (), ()
+    files = acceptance.files
+    demanded = acceptance.demand if acceptance.demand is not None else files.ca is not None
+    handshake_s = getattr(node.deadlines, "handshake_s", node.deadlines.request_s)
+    facts = (
+        Parameter("Certificate and key", "PEM files; replaced ones count without a restart"),
+        Parameter("Peers' certificates", "demanded" if demanded else "not demanded"),
+        Parameter("Trusted signers", "a CA file" if files.ca is not None else "none"),
+        Parameter("For the TLS handshake", f"{handshake_s:g} s"),
+    )
+    return _PROFILES, facts, (Parameter("DICOM over TLS", f"{acceptance.port}"),)
 
 
 def admission(settings: Settings) -> tuple[str, ...]:
-    """The rules by which received objects enter the gallery; empty where there are none."""
-    rules = getattr(settings.gallery, "admit", None) or ()
-    if isinstance(rules, str):
-        return (rules,)
-    return tuple(
-        rule.model_dump_json(exclude_none=True) if isinstance(rule, BaseModel) else str(rule)
-        for rule in rules
-    )
+    """The rules by which received objects enter the search; empty where there are none."""
+    text: str = getattr(settings.gallery, "admit", "").strip()
+    if text.startswith("@"):
+        return ("the rules of the file that `PRECUNEUS_GALLERY__ADMIT` names",)
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    rules = (rule.strip() for line in lines for rule in line.split(";"))
+    return tuple(f"`{rule}`" for rule in rules if rule)

@@ -35,7 +35,8 @@ def _storage(facts: Statement) -> list[str]:
                 "Level 2 (full) storage: all attributes are kept, private ones among them. No "
                 "element is coerced; the dataset is kept byte for byte, so digital signatures "
                 "stay valid.",
-                "0x0000 means that the object is on disk and in the database.",
+                "0x0000 means that the object is on disk and in the database"
+                + (", or that a rule of section 5.2.2.1 drops it." if facts.admission else "."),
                 "The same bytes again under the same SOP Instance UID are answered with 0x0000 "
                 "and not stored twice. Other bytes are answered with 0x0000, kept beside the "
                 "first ones, and flagged; the first ones stay in the search.",
@@ -47,9 +48,9 @@ def _storage(facts: Statement) -> list[str]:
                 "Objects stay until they are deleted by an operator or a rejection note.",
             )
         ),
+        *_admission(facts.admission),
         heading("5.2.3", "Storage, SCU"),
         "Not claimed (section 3.3).",
-        *_admission(facts.admission),
     ]
 
 
@@ -57,10 +58,13 @@ def _admission(rules: tuple[str, ...]) -> list[str]:
     if not rules:
         return []
     return [
-        heading("5.2.3.1", "Admission"),
-        "What is received enters the search by these rules; an object of which none holds is "
-        "answered with 0x0000 all the same:",
-        bullets(f"`{rule}`" for rule in rules),
+        heading("5.2.2.1", "Admission"),
+        paragraph(
+            "The first of these rules that applies to an object says whether it is searched",
+            "(admit), kept without being searched (store), or not kept (drop). The answer is",
+            "0x0000 in each case; storage commitment fails for what is dropped (0x0112).",
+        ),
+        bullets(rules),
     ]
 
 

@@ -41,7 +41,7 @@ def statement(settings: Settings) -> Statement:
         image_attributes=objects.image_attributes(),
         character_sets=objects.character_sets(),
         admission=admission(settings),
-        security=security(settings),
+        security=security(node),
         configuration=tuple(
             parameter
             for group in _GROUPS
@@ -75,8 +75,8 @@ def _parameters(group: BaseModel, prefix: str) -> Iterator[Parameter]:
 
 
 def _shown(value: object) -> str:
-    if value is None:
+    if value is None or value == "":
         return "unset"
-    if isinstance(value, Path):
+    if isinstance(value, Path) or str(value).startswith("@"):
         return "set"
     return f"{value:g}" if isinstance(value, float) else f"{value}"

@@ -98,12 +98,17 @@ def test_every_error_has_a_stated_status() -> None:
 
 def test_admission_is_told_where_there_are_rules() -> None:
     class Ruled(GallerySettings):
-        admit: tuple[str, ...] = ("modality=CT|MR",)
+        admit: str = ""
 
-    ruled = Settings.model_construct(gallery=Ruled())
-    assert admission(default_settings()) == ()
-    assert admission(ruled) == ("modality=CT|MR",)
-    assert "`modality=CT|MR`" in document(statement(ruled))
+    def rules(text: str) -> Settings:
+        return Settings.model_construct(gallery=Ruled(admit=text))
+
+    assert admission(default_settings()) == admission(rules("")) == ()
+    assert "5.2.2.1" not in document(statement(rules("")))
+    ruled = rules("# heads\nadmit modality=CT,MR; otherwise store")
+    assert admission(ruled) == ("`admit modality=CT,MR`", "`otherwise store`")
+    assert "* `admit modality=CT,MR`\n* `otherwise store`\n" in document(statement(ruled))
+    assert "/secret" not in document(statement(rules("@/secret/rules.txt")))
 
 
 def test_no_file_of_this_machine_is_named() -> None:
