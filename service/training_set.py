@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from dicom_node.files import ObjectStore
 from model.manifest import ManifestRow
+from service.admission.wording import NOT_ADMITTED
 from service.errors import InvalidParameter
 
 FOLDS = 5
@@ -92,7 +93,7 @@ def gallery_slices(
 
 
 _LABELLED = """
-    SELECT i.sop_instance_uid, i.patient_key, i.frames, i.state, i.file_name,
+    SELECT i.sop_instance_uid, i.patient_key, i.frames, i.state, i.reason, i.file_name,
            s.series_instance_uid, s.modality, l.label, l.source, l.own
     FROM instance i JOIN series s USING (series_id) JOIN study t USING (study_id)
     CROSS JOIN LATERAL (
@@ -112,6 +113,8 @@ def _unusable(fact: Any, labels: set[str]) -> str | None:
         return "several frames"
     if fact.state == "pending":
         return "not embedded yet"
+    if (fact.reason or "").startswith(NOT_ADMITTED):
+        return "not admitted"
     return None if fact.state == "embedded" else "not decodable"
 
 

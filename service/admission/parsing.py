@@ -213,7 +213,8 @@ def _complaint(subject: Subject, pattern: str) -> str | None:
             return None
         hint = " (an object without a Modality counts as OT)" if subject == "modality" else ""
         return f'{subject} is never absent{hint}; "" is for {" and ".join(sorted(MAY_BE_ABSENT))}'
-    if len(pattern) > _MAX_LENGTH or not pattern.isprintable():
+    is_too_long = len(pattern) > _MAX_LENGTH and subject != "sop_class"
+    if is_too_long or not pattern.isprintable():
         return f"a value has at most {_MAX_LENGTH} characters, all of them printable"
     if subject == "image_type" and "\\" in pattern:
         return (
@@ -227,7 +228,7 @@ def _complaint(subject: Subject, pattern: str) -> str | None:
 
 def _names_a_class(pattern: str) -> bool:
     if _LIKE_A_UID.fullmatch(pattern):
-        return True
+        return len(pattern) <= _MAX_LENGTH
     return any(compiled(pattern).fullmatch(keyword) for keyword in _keywords())
 
 

@@ -6,9 +6,10 @@ Pure: their text is `service.admission.parsing`'s, their wording `service.admiss
 import fnmatch
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, get_args
 
+from pydicom import config
 from pydicom.uid import UID
 
 from dicom_node.header import Header
@@ -60,7 +61,7 @@ class ObjectFacts:
             "modality": (self.modality,),
             "body_part": (self.body_part,),
             "image_type": self.image_type,
-            "sop_class": (self.sop_class_uid, UID(self.sop_class_uid).keyword),
+            "sop_class": (self.sop_class_uid, _keyword(self.sop_class_uid)),
             "calling_ae_title": (self.calling_ae_title,),
         }
         return tuple(value for value in every[subject] if value)
@@ -135,6 +136,12 @@ class AdmissionRules:
         kept: dict[Action, Action] = {"admit": "admit", "store": "store", "drop": "store"}
         rules = tuple(Rule(kept[rule.action], rule.conditions) for rule in self.rules)
         return AdmissionRules(rules, kept[self.otherwise])
+
+
+@lru_cache(maxsize=256)
+def _keyword(uid: str) -> str:
+    """The keyword of a UID (PS3.6 Annex A), empty where it has none; peers may invent theirs."""
+    return UID(uid, config.IGNORE).keyword
 
 
 @cache

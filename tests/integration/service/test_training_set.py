@@ -81,6 +81,14 @@ def test_what_cannot_teach_is_left_out_and_counted(engine: Engine, store: Object
     }
 
 
+def test_what_a_rule_keeps_out_does_not_teach(engine: Engine, store: ObjectStore) -> None:
+    reason = "not admitted: rule 1, store image_type=LOCALIZER"
+    scout = MadeInstance("1.9", patient=9, state="unsupported", reason=reason)
+    fill(engine, [*instances(), scout])
+    record(engine, ("1.0", "glioma", "board"), ("1.9", "glioma", "board"))
+    assert found(engine, store).left_out == {"not admitted": 1}
+
+
 def test_the_label_of_a_study_counts_only_on_demand(engine: Engine, store: ObjectStore) -> None:
     fill(engine, instances())
     record(

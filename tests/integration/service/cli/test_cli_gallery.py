@@ -24,7 +24,7 @@ def test_an_import_reports_to_scripts(shell: Shell) -> None:
     first = shell.run("gallery", "import", "a.dcm", "--json")
     assert (first.code, first.json()) == (
         0,
-        {"stored": 1, "duplicates": 0, "conflicts": 0, "refused": []},
+        {"stored": 1, "duplicates": 0, "conflicts": 0, "dropped": 0, "refused": []},
     )
     again = shell.run("gallery", "import", "a.dcm", "--json")
     assert again.json()["duplicates"] == 1

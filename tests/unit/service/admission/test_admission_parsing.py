@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+from pydicom.uid import UID
 
+from dicom_node.contexts import STORAGE_SOP_CLASSES
 from service.admission.loading import load_rules, read_rules
 from service.admission.parsing import MalformedRules, parse_rules
 from service.admission.rules import AdmissionRules, Condition, Rule
@@ -57,6 +59,7 @@ def test_signs_inside_values() -> None:
         ('drop sop_class=""; otherwise store', 16, "never absent"),
         ("drop sop_class=MRImage; otherwise store", 16, "Did you mean MRImageStorage?"),
         ("drop sop_class=*Sekondary*; otherwise store", 16, "a UID or a keyword"),
+        (f"drop sop_class={'1' * 65}; otherwise store", 16, "a UID or a keyword"),
         ("drop image_type=ORIGINAL\\PRIMARY; otherwise store", 17, "value by value"),
         ("drop modality=A\x00B; otherwise store", 15, "printable"),
         (f"drop modality={'A' * 65}; otherwise store", 15, "at most 64 characters"),
@@ -77,6 +80,12 @@ def test_a_malformed_rule_is_shown_its_place(text: str, place: int, complaint: s
 def test_of_several_lines_the_line_is_named() -> None:
     with pytest.raises(MalformedRules, match=r"^rules\.txt, line 3, character 8: "):
         parse_rules("# two\ndrop modality=SR\n  drop modlity=PR\notherwise admit", "rules.txt")
+
+
+def test_every_storage_sop_class_can_be_named() -> None:
+    keywords = sorted({UID(uid).keyword for uid in STORAGE_SOP_CLASSES} - {""}, key=len)
+    assert len(keywords[-1]) > 64
+    parse_rules(f"drop sop_class={','.join(keywords)}; otherwise admit")
 
 
 def settings_with(admit: str) -> Settings:
