@@ -6,11 +6,13 @@ cores a slice took ten times as long. Threads that each take a slice of their ow
 """
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Barrier
 from typing import TypeVar
 
 import torch
+
+_AHEAD = 2  # items for each lane, so that none waits for the next
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -30,11 +32,18 @@ class Lanes:
         torch.set_num_threads(usual)
 
     def map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
-        """`function` of each item, in order; an exception of one comes up once all have ended."""
-        futures = [self._executor.submit(function, item) for item in items]
-        errors = [error for future in futures if (error := future.exception()) is not None]
-        if errors:
-            raise errors[0]
+        """`function` of each item, in order; an exception of one comes up once all have ended.
+
+        Items are asked for as lanes become free, two for each lane ahead.
+        """
+        futures: list[Future[_Result]] = []
+        try:
+            for number, item in enumerate(items):
+                if number >= _AHEAD * self.count:
+                    wait([futures[number - _AHEAD * self.count]])
+                futures.append(self._executor.submit(function, item))
+        finally:
+            wait(futures)
         return [future.result() for future in futures]
 
 

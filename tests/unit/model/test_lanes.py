@@ -1,12 +1,14 @@
 """Lanes: each on one core, in order, and no other thread notices."""
 
 from collections.abc import Iterator
-from threading import Thread, current_thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread, current_thread
 
 import pytest
 import torch
 
 from model.lanes import Lanes
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -49,3 +51,31 @@ def test_an_error_comes_up_when_all_have_ended() -> None:
     with pytest.raises(ValueError, match="the first one"):
         Lanes(2).map(fail_first, range(6))
     assert sorted(ended) == [1, 2, 3, 4, 5]
+
+
+def test_items_are_asked_for_as_lanes_become_free() -> None:
+    asked: list[int] = []
+    free = Event()
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            asked.append(number)
+            yield number
+
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(Lanes(2).map, lambda _: free.wait(), items())
+        eventually(lambda: len(asked) == 5, "four are under way and one waits for its lane")
+        free.set()
+        assert found.result() == [True] * 20
+
+
+def test_an_error_of_the_items_comes_up_when_all_have_ended() -> None:
+    ended: list[int] = []
+
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        Lanes(2).map(ended.append, items())
+    assert sorted(ended) == [0, 1, 2]
