@@ -5,9 +5,9 @@ programs use the cores too, those waits cost more than the work: beside two busy
 cores a slice took ten times as long. Threads that each take a slice of their own never wait.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from threading import Barrier
+from threading import Barrier, Event, Semaphore
 from typing import TypeVar
 
 import torch
@@ -34,14 +34,25 @@ class Lanes:
     def map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """`function` of each item, in order; an exception of one comes up once all have ended.
 
-        Items are asked for as lanes become free, two for each lane ahead.
+        Items are asked for as lanes become free, two for each lane ahead, and no more of them after
+        an exception.
         """
+        room, failed = Semaphore(_AHEAD * self.count), Event()
+
+        def end(future: Future[_Result]) -> None:
+            if future.exception() is not None:
+                failed.set()
+            room.release()
+
+        def turns() -> Iterator[None]:
+            while room.acquire() and not failed.is_set():
+                yield
+
         futures: list[Future[_Result]] = []
         try:
-            for number, item in enumerate(items):
-                if number >= _AHEAD * self.count:
-                    wait([futures[number - _AHEAD * self.count]])
+            for _, item in zip(turns(), items, strict=False):
                 futures.append(self._executor.submit(function, item))
+                futures[-1].add_done_callback(end)
         finally:
             wait(futures)
         return [future.result() for future in futures]

@@ -40,17 +40,28 @@ def test_results_keep_their_order() -> None:
     assert Lanes(3).map(square, range(20)) == [(n**2, True) for n in range(20)]
 
 
-def test_an_error_comes_up_when_all_have_ended() -> None:
+def test_after_an_error_no_more_is_asked_for_and_what_is_under_way_ends() -> None:
+    asked: list[int] = []
     ended: list[int] = []
+    go = Event()
 
-    def fail_first(number: int) -> None:
-        if number == 0:
-            raise ValueError("the first one")
+    def items() -> Iterator[int]:
+        for number in range(20):
+            asked.append(number)
+            yield number
+
+    def fail(number: int) -> None:
+        go.wait()
         ended.append(number)
+        raise ValueError(f"number {number}")
 
-    with pytest.raises(ValueError, match="the first one"):
-        Lanes(2).map(fail_first, range(6))
-    assert sorted(ended) == [1, 2, 3, 4, 5]
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(Lanes(2).map, fail, items())
+        eventually(lambda: len(asked) == 4, "two items for each lane are asked for")
+        go.set()
+        with pytest.raises(ValueError, match="number 0"):
+            found.result()
+    assert sorted(ended) == asked == [0, 1, 2, 3]
 
 
 def test_items_are_asked_for_as_lanes_become_free() -> None:
@@ -64,9 +75,21 @@ def test_items_are_asked_for_as_lanes_become_free() -> None:
 
     with ThreadPoolExecutor(1) as thread:
         found = thread.submit(Lanes(2).map, lambda _: free.wait(), items())
-        eventually(lambda: len(asked) == 5, "four are under way and one waits for its lane")
+        eventually(lambda: len(asked) == 4, "two items for each lane are asked for")
         free.set()
         assert found.result() == [True] * 20
+
+
+def test_a_slow_item_keeps_no_other_lane_waiting() -> None:
+    ended: list[int] = []
+
+    def wait_for_all_others(number: int) -> None:
+        if number == 0:
+            eventually(lambda: len(ended) == 19, "the other lane has done all the rest")
+        ended.append(number)
+
+    Lanes(2).map(wait_for_all_others, range(20))
+    assert ended == [*range(1, 20), 0]
 
 
 def test_an_error_of_the_items_comes_up_when_all_have_ended() -> None:
