@@ -4,9 +4,10 @@ It neither prepares images nor stores results. Torch's global state stays as it 
 number of threads if one is asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from threading import Event
 
 import numpy as np
 import torch
@@ -109,13 +110,33 @@ class Embedder:
         So whoever prepares slices need not wait for the embedder, nor it for a whole batch.
         """
         waiting = (part for batch in batches for part in self._split(self._checked(batch)))
-        parts = list(islice(waiting, self._least_parts))
-        if self._lanes is not None and len(parts) >= self._least_parts:
-            found = self._lanes.map(self._try, chain(parts, waiting))
+        first = list(islice(waiting, self._least_parts))
+        parts = chain(first, waiting)
+        if self._lanes is not None and len(first) >= self._least_parts:
+            found = self._side_by_side(self._lanes, parts)
         else:
-            found = [self._try(part) for part in chain(parts, waiting)]
-        nothing = np.zeros((0, self.coordinate_dim), np.float32)
-        return np.concatenate([nothing, *map(self._despite_memory, found)])
+            found = (self._despite_memory(self._try(part)) for part in parts)
+        return np.concatenate([np.zeros((0, self.coordinate_dim), np.float32), *found])
+
+    def _side_by_side(self, lanes: Lanes, parts: Iterator[Pictures]) -> Iterator[Coordinates]:
+        """Whenever memory runs out, what is under way is settled before more is asked for."""
+        short = Event()
+
+        def attempt(part: Pictures) -> Coordinates | _TooLarge:
+            found = self._try(part)
+            if isinstance(found, _TooLarge):
+                short.set()
+            return found
+
+        def while_memory_suffices() -> Iterator[Pictures]:
+            for part in parts:
+                yield part
+                if short.is_set():
+                    return
+
+        while found := lanes.map(attempt, while_memory_suffices()):
+            yield from map(self._despite_memory, found)
+            short.clear()
 
     def _checked(self, batch: Pictures) -> Pictures:
         size = self.preprocess_config.size
@@ -125,8 +146,13 @@ class Embedder:
             raise EmbeddingError("a prepared slice holds NaN or infinity")
         return batch
 
-    def _split(self, batch: Pictures) -> list[Pictures]:
-        return [batch[n : n + self.micro_batch] for n in range(0, len(batch), self.micro_batch)]
+    def _split(self, batch: Pictures) -> Iterator[Pictures]:
+        """Micro-batches, each as large as memory allows by the time it is asked for."""
+        start = 0
+        while start < len(batch):
+            part = batch[start : start + self.micro_batch]
+            yield part
+            start += len(part)
 
     def _despite_memory(self, found: Coordinates | _TooLarge) -> Coordinates:
         """The coordinates of what found no memory: now alone, then in ever smaller parts."""
@@ -137,7 +163,8 @@ class Embedder:
             return again
         if len(found.part) == 1:
             raise EmbeddingError("there is not enough memory to embed a single slice")
-        self.micro_batch = len(found.part) // 2
+        # Parts from before may still be larger than what memory was found to allow.
+        self.micro_batch = min(self.micro_batch, len(found.part) // 2)
         self._graphs = None
         halves = map(self._try, self._split(found.part))
         return np.concatenate([self._despite_memory(half) for half in halves])
