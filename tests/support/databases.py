@@ -51,7 +51,7 @@ def drop(cluster_url: str, name: str) -> None:
 
     def is_dropped() -> bool:
         try:
-            administer(cluster_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            administer(cluster_url, f"DROP DATABASE {name} WITH (FORCE)")
         except ProgrammingError as error:
             if not isinstance(error.orig, InsufficientPrivilege):
                 raise
