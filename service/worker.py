@@ -56,7 +56,7 @@ class Worker:
         )
 
     def stop(self) -> None:
-        """End after the batch under way."""
+        """End after the batches being embedded and written."""
         self._stopping.set()
 
     def run(self, *, once: bool = False) -> None:
@@ -75,6 +75,8 @@ class Worker:
                         if not batch.is_suspect and not self._is_suspects_turn():
                             upcoming = self._begin(feed, beside=True)
                         self._settle(batch, writer)
+                        if batch.is_suspect:
+                            writer.finish()
                         continue
                     writer.finish()
                     if once and self._is_drained():
@@ -110,16 +112,17 @@ class Worker:
         return (self._batches + 1) % _SUSPECTS_EVERY == 0
 
     def _settle(self, batch: Batch, writer: Writer) -> None:
-        """Embed a batch and have written what became of it, of a suspect with nothing beside it."""
+        """Embed a batch, a suspect only once the one before is written, and have it written down.
+
+        Raises what writing the one before raised.
+        """
         started = monotonic()
-        with ExitStack() as held:
+        with closing(batch.frames), ExitStack() as held:
             held.enter_context(batch.lease)
             if batch.is_suspect:
                 writer.finish()
             self._embed(batch)
             writer.begin(batch, started, held)
-        if batch.is_suspect:
-            writer.finish()
 
     def _embed(self, batch: Batch) -> None:
         """Give every outcome the coordinates of its frames as they are decoded."""
@@ -130,10 +133,7 @@ class Worker:
                 lengths.extend((outcome, len(pictures)) for outcome, pictures in portions)
                 yield np.concatenate([pictures for _, pictures in portions])
 
-        try:
-            found = self._embedder.coordinates_of(parts())
-        finally:
-            batch.frames.close()
+        found = self._embedder.coordinates_of(parts())
         start = 0
         for outcome, length in lengths:
             outcome.coordinates.append(found[start : start + length])

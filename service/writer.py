@@ -26,12 +26,15 @@ class Writer:
         self._under_way: Future[int] | None = None
 
     def begin(self, batch: Batch, started: float, held: ExitStack) -> None:
-        """Write a batch once the one before is written; what it holds is let go of afterwards.
+        """Have a batch written and then let go of what is `held`; wait for the one before.
 
-        Raises what writing the one before raised, and then takes nothing over from `held`.
+        Raises what writing the one before raised; this one is written all the same.
         """
-        self.finish()
+        before = self._under_way
+        # First of all, so that no failure of another batch costs this one its coordinates.
         self._under_way = self._executor.submit(self._write_held, batch, started, held.pop_all())
+        if before is not None:
+            before.result()
 
     def finish(self) -> int:
         """Wait for the batch under way; what writing it gave, 0 where there is none.

@@ -1,8 +1,6 @@
 """The worker claims and decodes one batch ahead, and owns up to it whatever happens."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,12 +12,10 @@ from service import queue
 from service.decoding import DecodePool
 from service.encoders import ActiveEncoder
 from service.feed import Feed
-from service.labels import LabelRecord, record_labels
 from service.settings import WorkerSettings
 from tests.integration.service.worker.conftest import Bench, MakeWorker
 from tests.support.embedders import Batch
 from tests.support.objects import ct_dataset
-from tests.support.stored import waits_for_lock
 from tests.support.waiting import eventually
 
 Loaded = tuple[Embedder, ActiveEncoder]
@@ -134,50 +130,3 @@ def test_a_feed_that_is_closed_at_once_keeps_nothing(
     feed.close()
     assert upcoming.done()
     assert claimed(engine) == [(False, 0)] * 3
-
-
-@contextmanager
-def labels_being_imported(engine: Engine) -> Iterator[None]:
-    """No embedding can be written meanwhile."""
-    with engine.connect() as importing:
-        record_labels(importing, [LabelRecord("1.2.3", None, "glioma", "board")])
-        yield
-        importing.rollback()
-
-
-def test_a_batch_is_embedded_while_the_one_before_is_written(
-    bench: Bench, make_worker: MakeWorker, engine: Engine
-) -> None:
-    bench.add(*(ct_dataset(seed=n) for n in range(4)))
-    seen: list[int] = []
-    worker = make_worker(lambda batch: seen.append(len(batch)), batch_size=2)
-    with ThreadPoolExecutor(1) as thread:
-        with labels_being_imported(engine):
-            working = thread.submit(worker.run, once=True)
-            eventually(lambda: sum(seen) == 4, "both batches are embedded")
-            assert bench.states() == ["pending"] * 4
-        working.result()
-    assert bench.states() == ["embedded"] * 4
-
-
-def test_a_suspect_waits_until_the_batch_before_is_written(
-    bench: Bench, make_worker: MakeWorker, engine: Engine
-) -> None:
-    bench.add(*(ct_dataset(seed=n) for n in range(2)))
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                f"UPDATE embedding_job SET attempts = {queue.SUSPECT_ATTEMPTS}"
-                " WHERE instance_id = (SELECT max(instance_id) FROM embedding_job)"
-            )
-        )
-    seen: list[list[str]] = []
-    worker = make_worker(lambda _batch: seen.append(bench.states()), batch_size=2)
-    with ThreadPoolExecutor(1) as thread:
-        with labels_being_imported(engine):
-            working = thread.submit(worker.run, once=True)
-            assert waits_for_lock(engine, working)
-            assert seen == [["pending", "pending"]]
-        working.result()
-    assert seen == [["pending", "pending"], ["embedded", "pending"]]
-    assert bench.states() == ["embedded"] * 2
