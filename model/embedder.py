@@ -4,6 +4,11 @@ It neither prepares images nor stores results. Torch's global state stays as it 
 number of threads if one is asked for.
 """
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from threading import Event
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,10 +26,16 @@ from model.preprocess import PreprocessConfig
 __all__ = ["Embedder", "Precision", "build_network"]
 
 _CPU_OUT_OF_MEMORY = ("not enough memory", "can't allocate memory")
-_ROUNDS = 4  # of micro-batches per lane, so that lanes seldom wait for the last one
 
 Pictures = NDArray[np.float32]
 Coordinates = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _TooLarge:
+    """A micro-batch for which memory did not suffice."""
+
+    part: Pictures
 
 
 class Embedder:
@@ -82,11 +93,6 @@ class Embedder:
         """D, the length of a coordinate vector."""
         return int(self.basis.shape[1])
 
-    @property
-    def slices_at_once(self) -> int:
-        """How many slices a call should bring to keep all of the device busy."""
-        return self.micro_batch * (_ROUNDS * self._lanes.count if self._lanes else 1)
-
     def coordinates(self, batch: Pictures) -> Coordinates:
         """Coordinates of prepared slices, (N, S, S) -> (N, D) of unit length; N may be 0.
 
@@ -96,37 +102,75 @@ class Embedder:
         Raises EmbeddingError for another shape, for a number that is not finite, or if memory does
         not suffice for one slice.
         """
+        return self.coordinates_of([batch])
+
+    def coordinates_of(self, batches: Iterable[Pictures]) -> Coordinates:
+        """The same of all slices of several batches, which are asked for as work on them begins.
+
+        So whoever prepares slices need not wait for the embedder, nor it for a whole batch.
+        """
+        waiting = (part for batch in batches for part in self._split(self._checked(batch)))
+        first = list(islice(waiting, self._least_parts))
+        parts = chain(first, waiting)
+        if self._lanes is not None and len(first) >= self._least_parts:
+            found = self._side_by_side(self._lanes, parts)
+        else:
+            found = (self._despite_memory(self._try(part)) for part in parts)
+        return np.concatenate([np.zeros((0, self.coordinate_dim), np.float32), *found])
+
+    def _side_by_side(self, lanes: Lanes, parts: Iterator[Pictures]) -> Iterator[Coordinates]:
+        """Whenever memory runs out, what is under way is settled before more is asked for."""
+        short = Event()
+
+        def attempt(part: Pictures) -> Coordinates | _TooLarge:
+            found = self._try(part)
+            if isinstance(found, _TooLarge):
+                short.set()
+            return found
+
+        def while_memory_suffices() -> Iterator[Pictures]:
+            for part in parts:
+                yield part
+                if short.is_set():
+                    return
+
+        while found := lanes.map(attempt, while_memory_suffices()):
+            yield from map(self._despite_memory, found)
+            short.clear()
+
+    def _checked(self, batch: Pictures) -> Pictures:
         size = self.preprocess_config.size
         if batch.ndim != 3 or batch.shape[1:] != (size, size):
             raise EmbeddingError(f"a batch has the shape (N, {size}, {size}), not {batch.shape}")
         if not np.isfinite(batch).all():
             raise EmbeddingError("a prepared slice holds NaN or infinity")
-        if len(batch) == 0:
-            return np.zeros((0, self.coordinate_dim), np.float32)
-        parts = self._split(batch)
-        if self._lanes is not None and len(parts) >= self._least_parts:
-            found = self._lanes.map(self._try, parts)
-        else:
-            found = [self._try(part) for part in parts]
-        together = zip(parts, found, strict=True)
-        return np.concatenate([self._halving(part) if f is None else f for part, f in together])
+        return batch
 
-    def _split(self, batch: Pictures) -> list[Pictures]:
-        return [batch[n : n + self.micro_batch] for n in range(0, len(batch), self.micro_batch)]
+    def _split(self, batch: Pictures) -> Iterator[Pictures]:
+        """Micro-batches, each as large as memory allows by the time it is asked for."""
+        start = 0
+        while start < len(batch):
+            part = batch[start : start + self.micro_batch]
+            yield part
+            start += len(part)
 
-    def _halving(self, part: Pictures) -> Coordinates:
+    def _despite_memory(self, found: Coordinates | _TooLarge) -> Coordinates:
         """The coordinates of what found no memory: now alone, then in ever smaller parts."""
-        found = self._try(part)
-        if found is not None:
+        if not isinstance(found, _TooLarge):
             return found
-        if len(part) == 1:
+        again = self._try(found.part)
+        if not isinstance(again, _TooLarge):
+            return again
+        if len(found.part) == 1:
             raise EmbeddingError("there is not enough memory to embed a single slice")
-        self.micro_batch = len(part) // 2
+        # Parts from before may still be larger than what memory was found to allow.
+        self.micro_batch = min(self.micro_batch, len(found.part) // 2)
         self._graphs = None
-        return np.concatenate([self._halving(half) for half in self._split(part)])
+        halves = map(self._try, self._split(found.part))
+        return np.concatenate([self._despite_memory(half) for half in halves])
 
-    def _try(self, part: Pictures) -> Coordinates | None:
-        """The coordinates of one micro-batch, or None if memory ran out."""
+    def _try(self, part: Pictures) -> Coordinates | _TooLarge:
+        """The coordinates of one micro-batch, unless memory ran out."""
         try:
             return self._forward(part)
         except torch.cuda.OutOfMemoryError:
@@ -134,7 +178,7 @@ class Embedder:
         except RuntimeError as error:
             if not any(words in str(error) for words in _CPU_OUT_OF_MEMORY):
                 raise
-        return None
+        return _TooLarge(part)
 
     @torch.inference_mode()
     def _forward(self, part: Pictures) -> Coordinates:
@@ -158,7 +202,7 @@ class Embedder:
             self._record(size)
         blank = np.zeros((self.micro_batch, size, size), np.float32)
         found = self._try(blank)
-        if found is not None and not np.isfinite(found).all():
+        if not isinstance(found, _TooLarge) and not np.isfinite(found).all():
             raise CheckpointError(f"{self.name} gives no finite numbers for an empty picture")
 
     @torch.inference_mode()

@@ -4,6 +4,7 @@ Works on a coarse grid. It neither scales nor crops.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -60,6 +61,7 @@ def cell_size(shape: tuple[int, ...], spacing: tuple[float, float]) -> tuple[int
     return down, across
 
 
+@lru_cache(maxsize=2)  # a slice is asked about twice, mostly with the same cells
 def _head_cells(grid: Cells, gap: int) -> Cells:
     """The cells of the head.
 

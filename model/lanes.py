@@ -5,12 +5,14 @@ programs use the cores too, those waits cost more than the work: beside two busy
 cores a slice took ten times as long. Threads that each take a slice of their own never wait.
 """
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Barrier, Event, Semaphore
 from typing import TypeVar
 
 import torch
+
+_AHEAD = 2  # items for each lane, so that none waits for the next
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -30,11 +32,29 @@ class Lanes:
         torch.set_num_threads(usual)
 
     def map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
-        """`function` of each item, in order; an exception of one comes up once all have ended."""
-        futures = [self._executor.submit(function, item) for item in items]
-        errors = [error for future in futures if (error := future.exception()) is not None]
-        if errors:
-            raise errors[0]
+        """`function` of each item, in order; an exception of one comes up once all have ended.
+
+        Items are asked for as lanes become free, two for each lane ahead, and no more of them after
+        an exception.
+        """
+        room, failed = Semaphore(_AHEAD * self.count), Event()
+
+        def end(future: Future[_Result]) -> None:
+            if future.exception() is not None:
+                failed.set()
+            room.release()
+
+        def turns() -> Iterator[None]:
+            while room.acquire() and not failed.is_set():
+                yield
+
+        futures: list[Future[_Result]] = []
+        try:
+            for _, item in zip(turns(), items, strict=False):
+                futures.append(self._executor.submit(function, item))
+                futures[-1].add_done_callback(end)
+        finally:
+            wait(futures)
         return [future.result() for future in futures]
 
 

@@ -149,8 +149,10 @@ def _cut(values: Picture, window: Window, head: Head) -> tuple[Picture, tuple[in
     scaled = window.apply(values[head.rows, head.columns])
     scaled[~head.mask] = 0.0
     foreground = scaled > intensity.FOREGROUND_SHARE
-    rows = np.flatnonzero(foreground.mean(axis=1) > _LINE_SHARE)
-    columns = np.flatnonzero(foreground.mean(axis=0) > _LINE_SHARE)
+    height, width = foreground.shape
+    counted = foreground.view(np.uint8)  # summed twice as fast as truth values
+    rows = np.flatnonzero(counted.sum(axis=1, dtype=np.uint32) / width > _LINE_SHARE)
+    columns = np.flatnonzero(counted.sum(axis=0, dtype=np.uint32) / height > _LINE_SHARE)
     if rows.size == 0 or columns.size == 0:
         return scaled, (head.rows.start, head.columns.start)
     corner = head.rows.start + int(rows[0]), head.columns.start + int(columns[0])

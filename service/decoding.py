@@ -4,17 +4,20 @@ A decoder that crashes, hangs or eats memory takes its process with it; the pool
 and tries what was under way one by one, so that a single object is blamed. No torch here.
 """
 
+import fcntl
 import logging
 import multiprocessing
 import multiprocessing.connection
 import os
 import resource
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +32,7 @@ from model.preprocess import PreprocessConfig, prepare
 
 FRAMES_PER_TASK = 64
 _TASKS_AHEAD = 32
+_PIPE_BYTES = 1 << 20  # the most an ordinary user may ask for
 _REFUSED = (PixelsUnsupported, PixelsFailed, StoredFileUnreadable, MemoryError)
 _LOG = logging.getLogger("precuneus.decoding")
 
@@ -143,6 +147,14 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def _widen(executor: ProcessPoolExecutor) -> None:
+    """Let answers pass in one go where the system allows it: a picture fills a usual pipe twice."""
+    if sys.platform == "linux":
+        answers = executor._result_queue._reader.fileno()  # type: ignore[attr-defined]
+        with suppress(OSError):  # a user may only hold so much, and it works without
+            fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+
 class DecodePool:
     """A pool of decoding processes that survives whatever it is fed."""
 
@@ -197,6 +209,7 @@ class DecodePool:
                 initargs=(self._memory_mb,),
                 max_tasks_per_child=None,
             )
+            _widen(self._executor)
         return self._executor
 
     def _discard(self) -> None:

@@ -103,7 +103,10 @@ class WorkerMetrics:
         )
 
     def batch(self, *, embedded: int, frames: int, seconds: float) -> None:
-        """A batch was settled."""
+        """A batch was settled, `seconds` after its embedding began.
+
+        Batches overlap: one is written while the next is embedded.
+        """
         self._embedded.inc(embedded)
         self._frames.inc(frames)
         self._seconds.observe(seconds)

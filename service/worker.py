@@ -1,11 +1,14 @@
-"""The worker: embeds what its feed has claimed and decoded, each batch in one transaction.
+"""The worker: embeds what its feed has claimed and decoded, and has each batch written down.
 
 An object that cannot be decoded is marked with its reason while its batch goes on. A worker that
 dies leaves leases that run out; what it had not committed is embedded by the next.
 """
 
 import logging
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from time import monotonic
 
 import numpy as np
@@ -18,13 +21,15 @@ from service import queue
 from service.decoding import DecodePool
 from service.encoders import ActiveEncoder
 from service.feed import Batch, Feed, Upcoming
-from service.frames import Portion
+from service.frames import Pictures
 from service.metrics import WorkerMetrics
 from service.outcomes import Outcome, write_outcomes
 from service.settings import WorkerSettings
+from service.writer import Writer
 
 # Now and then a job that once ended its worker comes before the others, or it never would.
 _SUSPECTS_EVERY = 8
+_SWITCH_S = 0.0005
 _LOG = logging.getLogger("precuneus.worker")
 
 
@@ -53,7 +58,7 @@ class Worker:
         )
 
     def stop(self) -> None:
-        """End after the batch under way."""
+        """End after the batches being embedded and written."""
         self._stopping.set()
 
     def run(self, *, once: bool = False) -> None:
@@ -61,9 +66,13 @@ class Worker:
 
         While the database is away the worker waits for it: its leases run out, nothing is lost.
         """
-        feed = self._open_feed()
         upcoming: Upcoming | None = None
-        try:
+        with (
+            _switching_often(),
+            closing(self._pool),
+            Writer(self._write) as writer,
+            closing(self._open_feed()) as feed,
+        ):
             while not self._stopping.is_set():
                 upcoming, ready = None, upcoming or self._begin(feed)
                 try:
@@ -72,29 +81,29 @@ class Worker:
                         # A suspect is embedded with no other batch under way, which it might harm.
                         if not batch.is_suspect and not self._is_suspects_turn():
                             upcoming = self._begin(feed, beside=True)
-                        self._settle(batch)
-                    elif once and self._is_drained():
+                        self._settle(batch, writer)
+                        if batch.is_suspect:
+                            writer.finish()
+                        continue
+                    writer.finish()
+                    if once and self._is_drained():
                         break
-                    else:
-                        self._stopping.wait(self._settings.poll_s)
+                    self._stopping.wait(self._settings.poll_s)
                 except SQLAlchemyError as error:
                     if once:
                         raise
                     fields = {"action": "database_lost", "error": type(error).__name__}
                     _LOG.warning("waiting for the database", extra=fields)
                     self._stopping.wait(1.0)
-        finally:
-            feed.close()
-            self._pool.close()
 
     def run_batch(self) -> int:
         """Claim, embed and settle one batch; the number of instances settled."""
-        feed = self._open_feed()
-        try:
+        with Writer(self._write) as writer, closing(self._open_feed()) as feed:
             batch = feed.take(self._begin(feed))
-            return 0 if batch is None else self._settle(batch)
-        finally:
-            feed.close()
+            if batch is None:
+                return 0
+            self._settle(batch, writer)
+            return writer.finish()
 
     def _open_feed(self) -> Feed:
         config = self._embedder.preprocess_config
@@ -109,25 +118,38 @@ class Worker:
         """Whether the next batch to be claimed is one of those for suspects."""
         return (self._batches + 1) % _SUSPECTS_EVERY == 0
 
-    def _settle(self, batch: Batch) -> int:
-        """Embed a batch and write what became of it; the number of instances settled."""
+    def _settle(self, batch: Batch, writer: Writer) -> None:
+        """Embed a batch, a suspect only once the one before is written, and have it written down.
+
+        Raises what writing the one before raised.
+        """
         started = monotonic()
-        try:
-            with batch.lease as lease:
-                while portions := batch.frames.take(self._embedder.slices_at_once):
-                    self._embed(portions)
-                settled = write_outcomes(self._engine, self._encoder, lease.owner, batch.outcomes)
-        finally:
-            batch.frames.close()
+        with closing(batch.frames), ExitStack() as held:
+            held.enter_context(batch.lease)
+            if batch.is_suspect:
+                writer.finish()
+            self._embed(batch)
+            writer.begin(batch, started, held)
+
+    def _embed(self, batch: Batch) -> None:
+        """Give every outcome the coordinates of its frames as they are decoded."""
+        lengths: list[tuple[Outcome, int]] = []
+
+        def parts() -> Iterator[Pictures]:
+            while portions := batch.frames.take(self._embedder.micro_batch):
+                lengths.extend((outcome, len(pictures)) for outcome, pictures in portions)
+                yield np.concatenate([pictures for _, pictures in portions])
+
+        found = self._embedder.coordinates_of(parts())
+        start = 0
+        for outcome, length in lengths:
+            outcome.coordinates.append(found[start : start + length])
+            start += length
+
+    def _write(self, batch: Batch, started: float) -> int:
+        settled = write_outcomes(self._engine, self._encoder, batch.lease.owner, batch.outcomes)
         self._report(batch.outcomes, settled, monotonic() - started)
         return len(settled)
-
-    def _embed(self, portions: list[Portion]) -> None:
-        pictures = np.concatenate([pictures for _, pictures in portions])
-        ends = np.cumsum([len(pictures) for _, pictures in portions])
-        parts = np.split(self._embedder.coordinates(pictures), ends[:-1])
-        for (outcome, _), part in zip(portions, parts, strict=True):
-            outcome.coordinates.append(part)
 
     def _report(self, outcomes: list[Outcome], settled: set[int], seconds: float) -> None:
         done = [outcome for outcome in outcomes if outcome.job.instance_id in settled]
@@ -149,3 +171,17 @@ class Worker:
     def _is_drained(self) -> bool:
         with self._engine.connect() as connection:
             return queue.pending_count(connection) == 0
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    """Let lanes that finish a step have the interpreter back soon from who writes rows.
+
+    By default they would wait up to 5 ms, longer than most of their steps take.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)

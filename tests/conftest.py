@@ -4,19 +4,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine, create_engine
 
 from dicom_node.configure import configure_pydicom, configure_pynetdicom
 from service.db.engine import make_engine
 from service.db.migrate import upgrade
 from service.postgres import Cluster
 from service.settings import Settings
-
-_TEMPLATE = "gallery_template"
+from tests.support.databases import MIGRATED, administer, fresh_database, named
 
 
 @pytest.fixture(autouse=True)
@@ -53,34 +50,19 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL with pgvector and a migrated template database, for the whole run."""
     cluster = Cluster(tmp_path_factory.mktemp("postgres"))
     with cluster.running() as url:
-        _execute(url, f"CREATE DATABASE {_TEMPLATE}")
-        template = str_url(url, _TEMPLATE)
-        engine = create_engine(template)
+        administer(url, f"CREATE DATABASE {MIGRATED}")
+        engine = create_engine(named(url, MIGRATED))
         upgrade(engine)
         engine.dispose()
         yield url
     cluster.remove()
 
 
-def str_url(url: str, database: str) -> str:
-    """`url` for another database of the same server."""
-    return make_url(url).set(database=database).render_as_string(hide_password=False)
-
-
-def _execute(url: str, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
-
-
 @pytest.fixture
 def database_url(cluster_url: str) -> Iterator[str]:
     """A migrated, empty database of the test's own."""
-    name = f"gallery_{uuid4().hex}"
-    _execute(cluster_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    yield str_url(cluster_url, name)
-    _execute(cluster_url, f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(cluster_url) as url:
+        yield url
 
 
 @pytest.fixture

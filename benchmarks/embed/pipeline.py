@@ -69,9 +69,7 @@ class Pipeline:
         return decode(self.settings, self.pool, self.embedder)
 
     def _embed(self) -> None:
-        step = self.embedder.slices_at_once
-        for start in range(0, len(self.prepared), step):
-            self.embedder.coordinates(self.prepared[start : start + step])
+        self.embedder.coordinates(self.prepared)
 
     def _worker_rate(self) -> float:
         with self.engine.begin() as connection:

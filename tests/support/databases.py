@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
+from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
+
+from tests.support.waiting import eventually
 
 MIGRATED = "gallery_template"
 """The template that the run's fixtures make; see tests/conftest.py."""
@@ -36,7 +40,25 @@ def fresh_database(cluster_url: str, template: str = MIGRATED) -> Iterator[str]:
     try:
         yield named(cluster_url, name)
     finally:
-        administer(cluster_url, f"DROP DATABASE {name} WITH (FORCE)")
+        drop(cluster_url, name)
+
+
+def drop(cluster_url: str, name: str) -> None:
+    """Drop a database, whoever is connected to it.
+
+    An autovacuum worker belongs to the superuser, so that we may not end it: it ends by itself.
+    """
+
+    def is_dropped() -> bool:
+        try:
+            administer(cluster_url, f"DROP DATABASE {name} WITH (FORCE)")
+        except ProgrammingError as error:
+            if not isinstance(error.orig, InsufficientPrivilege):
+                raise
+            return False
+        return True
+
+    eventually(is_dropped, f"{name} is dropped")
 
 
 def end_sessions(cluster_url: str, database_url: str) -> None:
@@ -44,7 +66,8 @@ def end_sessions(cluster_url: str, database_url: str) -> None:
     database = make_url(database_url).database
     administer(
         cluster_url,
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE datname = '{database}' AND backend_type = 'client backend'",
     )
 
 

@@ -1,6 +1,6 @@
 """Real encoders that let a test step in between decoding and writing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,10 @@ class WatchedEmbedder(Embedder):
         super().__init__(checkpoint)
         self._before = before
 
-    def coordinates(self, batch: Batch) -> Batch:
-        """As the encoder's own, after the call of `before`."""
+    def coordinates_of(self, batches: Iterable[Batch]) -> Batch:
+        """As the encoder's own, after a call of `before` for each batch."""
+        return super().coordinates_of(map(self._announced, batches))
+
+    def _announced(self, batch: Batch) -> Batch:
         self._before(batch)
-        return super().coordinates(batch)
+        return batch

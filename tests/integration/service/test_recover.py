@@ -12,7 +12,7 @@ from dicom_node.receive import Receiver, Registration
 from service.opening import receiver
 from service.recover import RecoveryReport, recover
 from service.settings import Settings
-from tests.support.databases import administer, fresh_database
+from tests.support.databases import administer, drop, fresh_database
 from tests.support.objects import ct_dataset, write_file
 from tests.support.stored import file_names, quarantine, store_file
 
@@ -52,7 +52,7 @@ def restored(cluster_url: str, database_url: str, engine: Engine) -> Iterator[Ca
         def restore() -> Engine:
             engine.dispose()
             name = make_url(database_url).database
-            administer(cluster_url, f"DROP DATABASE {name} WITH (FORCE)")
+            drop(cluster_url, str(name))
             template = make_url(backup).database
             administer(cluster_url, f"CREATE DATABASE {name} TEMPLATE {template}")
             made.append(create_engine(database_url))

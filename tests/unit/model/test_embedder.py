@@ -1,6 +1,5 @@
 """The embedder: the same numbers as the network, whatever the batches."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from threading import current_thread
 
@@ -8,15 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from model.checkpoint import Checkpoint, load
+from model.checkpoint import Checkpoint
 from model.embedder import Embedder
 from model.errors import CheckpointError, EmbeddingError
-from tests.unit.model.made import SIZE, network, saved, slices
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
-    return load(saved(tmp_path_factory.mktemp("weights"), network()))
+from tests.unit.model.made import SIZE, network, slices
 
 
 def test_coordinates_are_those_of_the_network(checkpoint: Checkpoint) -> None:
@@ -31,15 +25,6 @@ def test_coordinates_are_those_of_the_network(checkpoint: Checkpoint) -> None:
     assert coordinates.shape == (5, embedder.coordinate_dim)
     np.testing.assert_allclose(coordinates @ embedder.basis.T, embeddings, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(coordinates, axis=1), 1, atol=1e-6)
-
-
-@pytest.fixture
-def cores(request: pytest.FixtureRequest) -> Iterator[int]:
-    """As many threads for torch as the parameter says, while the test runs."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(usual)
 
 
 @pytest.mark.parametrize("cores", [1, 3], indirect=True)
@@ -70,84 +55,34 @@ def test_many_slices_are_computed_side_by_side(checkpoint: Checkpoint, cores: in
     embedder.coordinates(slices(1))
     assert threads == {(current_thread().name, cores)}
     threads.clear()
-    embedder.coordinates(slices(embedder.slices_at_once))
+    embedder.coordinates(slices(8 * embedder.micro_batch))
 
     assert {number for _, number in threads} == {1}
     assert current_thread().name not in {name for name, _ in threads}
+
+
+def test_batches_that_come_one_by_one_are_embedded_in_order(checkpoint: Checkpoint) -> None:
+    images, embedder = slices(23), Embedder(checkpoint, micro_batch=4)
+
+    found = embedder.coordinates_of(images[n : n + 5] for n in range(0, 23, 5))
+
+    np.testing.assert_allclose(found, embedder.coordinates(images), atol=1e-5)
+    assert embedder.coordinates_of([]).shape == (0, 29)
 
 
 def test_an_empty_batch_is_fine(checkpoint: Checkpoint) -> None:
     assert Embedder(checkpoint).coordinates(slices(0)).shape == (0, 29)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.cuda.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
-    ],
-)
-def test_running_out_of_memory_halves_the_batch(
-    checkpoint: Checkpoint, error: RuntimeError
-) -> None:
-    images = slices(9)
-    expected = Embedder(checkpoint).coordinates(images)
-    embedder = Embedder(checkpoint, micro_batch=8)
-    sizes = limit_memory(embedder, fits=2, error=error)
-
-    found = embedder.coordinates(images)
-
-    assert sizes[0] == 8
-    assert embedder.micro_batch == 2
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    sizes.clear()
-    embedder.coordinates(images)
-    assert max(sizes) == 2
-
-
-def test_what_found_no_memory_beside_others_is_tried_alone(checkpoint: Checkpoint) -> None:
-    embedder = Embedder(checkpoint, micro_batch=1)
-    expected = Embedder(checkpoint).coordinates(slices(4))
-    failures = [RuntimeError("not enough memory")] * 2
-
-    def refuse(_module: torch.nn.Module, _inputs: object) -> None:
-        if failures:
-            raise failures.pop()
-
-    embedder._network.stem.register_forward_pre_hook(refuse)
-
-    np.testing.assert_allclose(embedder.coordinates(slices(4)), expected, atol=1e-5)
-    assert not failures
-
-
-def test_no_memory_for_one_slice_is_an_error(checkpoint: Checkpoint) -> None:
-    embedder = Embedder(checkpoint)
-    limit_memory(embedder, fits=0, error=RuntimeError("not enough memory"))
-
-    with pytest.raises(EmbeddingError, match="single slice"):
-        embedder.coordinates(slices(2))
-
-
 def test_other_runtime_errors_are_not_swallowed(checkpoint: Checkpoint) -> None:
     embedder = Embedder(checkpoint)
-    limit_memory(embedder, fits=0, error=RuntimeError("broken kernel"))
 
+    def fail(_module: torch.nn.Module, _inputs: object) -> None:
+        raise RuntimeError("broken kernel")
+
+    embedder._network.stem.register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError, match="broken kernel"):
         embedder.coordinates(slices(2))
-
-
-def limit_memory(embedder: Embedder, *, fits: int, error: RuntimeError) -> list[int]:
-    """Let the network's first layer fail for larger batches; returns the sizes it is given."""
-    sizes: list[int] = []
-
-    def refuse(_module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
-        sizes.append(len(inputs[0]))
-        if len(inputs[0]) > fits:
-            raise error
-
-    embedder._network.stem.register_forward_pre_hook(refuse)
-    return sizes
 
 
 def test_a_wrong_shape_and_nan_are_refused(checkpoint: Checkpoint) -> None:

@@ -1,12 +1,14 @@
 """Lanes: each on one core, in order, and no other thread notices."""
 
 from collections.abc import Iterator
-from threading import Thread, current_thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread, current_thread
 
 import pytest
 import torch
 
 from model.lanes import Lanes
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -38,14 +40,65 @@ def test_results_keep_their_order() -> None:
     assert Lanes(3).map(square, range(20)) == [(n**2, True) for n in range(20)]
 
 
-def test_an_error_comes_up_when_all_have_ended() -> None:
+def test_after_an_error_no_more_is_asked_for_and_what_is_under_way_ends() -> None:
+    asked: list[int] = []
+    ended: list[int] = []
+    go = Event()
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            asked.append(number)
+            yield number
+
+    def fail(number: int) -> None:
+        go.wait()
+        ended.append(number)
+        raise ValueError(f"number {number}")
+
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(Lanes(2).map, fail, items())
+        eventually(lambda: len(asked) == 4, "two items for each lane are asked for")
+        go.set()
+        with pytest.raises(ValueError, match="number 0"):
+            found.result()
+    assert sorted(ended) == asked == [0, 1, 2, 3]
+
+
+def test_items_are_asked_for_as_lanes_become_free() -> None:
+    asked: list[int] = []
+    free = Event()
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            asked.append(number)
+            yield number
+
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(Lanes(2).map, lambda _: free.wait(), items())
+        eventually(lambda: len(asked) == 4, "two items for each lane are asked for")
+        free.set()
+        assert found.result() == [True] * 20
+
+
+def test_a_slow_item_keeps_no_other_lane_waiting() -> None:
     ended: list[int] = []
 
-    def fail_first(number: int) -> None:
+    def wait_for_all_others(number: int) -> None:
         if number == 0:
-            raise ValueError("the first one")
+            eventually(lambda: len(ended) == 19, "the other lane has done all the rest")
         ended.append(number)
 
-    with pytest.raises(ValueError, match="the first one"):
-        Lanes(2).map(fail_first, range(6))
-    assert sorted(ended) == [1, 2, 3, 4, 5]
+    Lanes(2).map(wait_for_all_others, range(20))
+    assert ended == [*range(1, 20), 0]
+
+
+def test_an_error_of_the_items_comes_up_when_all_have_ended() -> None:
+    ended: list[int] = []
+
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        Lanes(2).map(ended.append, items())
+    assert sorted(ended) == [0, 1, 2]

@@ -1,12 +1,15 @@
 """Workers on the test's own gallery, with a real encoder that is small."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
@@ -112,3 +115,24 @@ def make_worker(
     yield make
     for worker in made:
         worker._pool.close()
+
+
+def run_until_drained(bench: Bench, make_worker: MakeWorker, **options: Any) -> None:
+    """Run a worker that nobody restarts, until no job is left or it has died."""
+    worker = make_worker(**options)
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(worker.run)
+        try:
+            while not running.done() and not is_drained(bench):
+                pass
+        finally:
+            worker.stop()
+        running.result()
+
+
+def is_drained(bench: Bench) -> bool:
+    """Whether no job is left, as far as the database can be asked."""
+    try:
+        return bench.waiting() == 0
+    except SQLAlchemyError:
+        return False

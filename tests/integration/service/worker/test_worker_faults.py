@@ -10,7 +10,7 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import queue
-from tests.integration.service.worker.conftest import Bench, MakeWorker
+from tests.integration.service.worker.conftest import Bench, MakeWorker, run_until_drained
 from tests.support.databases import administer, away
 from tests.support.embedders import Batch
 from tests.support.galleries import expire_leases
@@ -109,27 +109,6 @@ def test_a_job_that_ends_its_worker_again_and_again_is_given_up(
     assert {settled.state for settled in found.values()} == {"embedded"}
 
 
-def run_until_drained(bench: Bench, make_worker: MakeWorker, **options: Any) -> None:
-    """Run a worker that nobody restarts, until no job is left or it has died."""
-    worker = make_worker(**options)
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(worker.run)
-        try:
-            while not running.done() and not is_drained(bench):
-                pass
-        finally:
-            worker.stop()
-        running.result()
-
-
-def is_drained(bench: Bench) -> bool:
-    """Whether no job is left, as far as the database can be asked."""
-    try:
-        return bench.waiting() == 0
-    except SQLAlchemyError:
-        return False
-
-
 class Outage(logging.Handler):
     """The database is away until the worker says that it waits for it."""
 
@@ -182,33 +161,6 @@ def test_a_connection_that_dies_in_the_middle_of_the_copy_costs_nothing(
     assert killed
     assert {uid: s.frames for uid, s in bench.settled().items()} == dict.fromkeys(uids, 1)
     assert bench.states() == ["embedded"] * 6
-
-
-def test_a_full_disk_of_the_database_is_waited_for_and_blames_no_object(
-    bench: Bench, make_worker: MakeWorker, engine: Engine
-) -> None:
-    bench.add(ct_dataset())
-    failures = 2
-    with engine.begin() as connection:
-        # One more attempt that counted would be the last.
-        last = queue.MAXIMUM_ATTEMPTS - 1
-        connection.execute(text(f"UPDATE embedding_job SET attempts = {last}"))
-        # A sequence counts on, whatever is rolled back.
-        connection.exec_driver_sql(
-            f"""
-            CREATE SEQUENCE tries;
-            CREATE FUNCTION fill_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                IF nextval('tries') <= {failures} THEN
-                    RAISE 'could not extend file' USING ERRCODE = 'disk_full';
-                END IF;
-                RETURN NEW;
-            END $$;
-            CREATE TRIGGER fill_disk BEFORE INSERT ON embedding
-                FOR EACH ROW EXECUTE FUNCTION fill_disk()
-            """
-        )
-    run_until_drained(bench, make_worker)
-    assert bench.states() == ["embedded"]
 
 
 def test_with_once_a_database_that_goes_away_is_an_error(

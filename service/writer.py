@@ -1,0 +1,66 @@
+"""Writes what became of one batch while the next is being embedded.
+
+One thread, and never more than one batch behind. A failure comes up with the batch after it.
+"""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.feed import Batch
+
+_LOG = logging.getLogger("precuneus.worker")
+
+
+class Writer:
+    """Calls `write` with a batch and the time its embedding began; use as a context manager."""
+
+    def __init__(self, write: Callable[[Batch, float], int]) -> None:
+        self._write = write
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._under_way: Future[int] | None = None
+
+    def begin(self, batch: Batch, started: float, held: ExitStack) -> None:
+        """Have a batch written and then let go of what is `held`; wait for the one before.
+
+        Raises what writing the one before raised; this one is written all the same.
+        """
+        before = self._under_way
+        # First of all, so that no failure of another batch costs this one its coordinates.
+        self._under_way = self._executor.submit(self._write_held, batch, started, held.pop_all())
+        if before is not None:
+            before.result()
+
+    def finish(self) -> int:
+        """Wait for the batch under way; what writing it gave, 0 where there is none.
+
+        Raises what writing it raised: SQLAlchemyError if the database failed.
+        """
+        under_way, self._under_way = self._under_way, None
+        return 0 if under_way is None else under_way.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self.finish()
+        except SQLAlchemyError as lost:
+            fields = {"action": "database_lost", "error": type(lost).__name__}
+            _LOG.warning("the last batch was not written and is left to others", extra=fields)
+        finally:
+            self._executor.shutdown()
+
+    def _write_held(self, batch: Batch, started: float, held: ExitStack) -> int:
+        with held:
+            return self._write(batch, started)
