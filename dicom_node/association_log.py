@@ -51,6 +51,9 @@ class AssociationLog:
         association_id = self._association_ids.setdefault(connection, uuid4())
         event = _event(connection, stage, association_id)
         self._observer.association(event)
+        if stage is AssociationStage.LOST and event.calling_ae_title is None:
+            # A health check or a port scan, perhaps hundreds a second: the observer counts them.
+            return
         fields: dict[str, Any] = {
             "action": f"association.{stage.value}",
             "calling_ae_title": event.calling_ae_title or "unknown",
@@ -67,9 +70,6 @@ class AssociationLog:
         fields |= {"reason": event.reason, "seconds": round(event.seconds, 3)}
         fields["answered"] = {f"0x{code:04X}": count for code, count in event.answered.items()}
         level = logging.INFO if stage is AssociationStage.RELEASED else logging.WARNING
-        if stage is AssociationStage.LOST and event.calling_ae_title is None:
-            # A health check or a port scan: worth a record, not a warning.
-            level = logging.INFO
         text = f"association {stage.value}" + (": %s" if event.reason else "%s")
         _log.log(level, text, event.reason, extra=fields)
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dicom_node.network.loop import READ, Loop
 
 _BACKLOG = 512
-# Not more than may be half open, so that nobody is crowded out before being read once.
-_AT_A_TIME = 16
+# Not more than may be half open, so that nobody is crowded out before being read once; and few, so
+# that who has an association does not wait for a crowd at the door.
+_AT_A_TIME = 4
 _SHORT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _log = logging.getLogger("precuneus.node")
 

@@ -10,9 +10,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from sqlalchemy import Engine
 
-from dicom_node.commitment import NO_SUCH_OBJECT, CommitmentRequest, ReferencedObject
+from dicom_node.commitment import CommitmentRequest, ReferencedObject
 from dicom_node.files import ObjectStore
 from dicom_node.scp import NodeConfig, StorageNode
+from dicom_node.statuses import FailureReason
 from service.api.deps import Resources
 from service.commitment.answering import answer
 from service.decoding import DecodePool
@@ -126,8 +127,8 @@ def test_what_was_dropped_is_not_committed(
     with engine.connect() as connection:
         told = answer(connection, store, CommitmentRequest("1.2.3", tuple(references)))
     assert told.committed == (references[0], references[1])
-    assert told.failed == ((references[2], NO_SUCH_OBJECT),)
-    assert NO_SUCH_OBJECT == 0x0112
+    assert told.failed == ((references[2], FailureReason.NO_SUCH_OBJECT),)
+    assert FailureReason.NO_SUCH_OBJECT == 0x0112
 
 
 @pytest.fixture
