@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-from dicom_node.errors import DicomError, TooManyElements
+from dicom_node.errors import DicomError, OutOfResources, TooManyElements
 from dicom_node.incoming import IncomingFile
 from dicom_node.receive import AnnouncedObject, Outcome, ReceivedObject, Receiver
 from dicom_node.syncing import Syncers
@@ -21,6 +21,9 @@ _SYNCERS = 8
 _MAX_GROUP = 256
 # A header of more elements is read elsewhere: some take seconds, and all others would wait.
 _USUAL_ELEMENTS = 4096
+# Syncing more takes seconds, for which nobody else's commit waits.
+_LARGE_BYTES = 64 << 20
+_LARGE_SYNCERS = 2
 
 
 class _NotOnDisk(Exception):
@@ -56,6 +59,9 @@ class Committer:
         self._unregistered: SimpleQueue[_Arrival | None] = SimpleQueue()
         self._unusual: SimpleQueue[_Arrival | None] = SimpleQueue()
         self._syncers = Syncers(_SYNCERS)
+        self._large_syncers = Syncers(_LARGE_SYNCERS)
+        self._entrance = threading.Lock()
+        self._is_closed = False
         self._registrar = threading.Thread(
             target=self._register, name="dicom-register", daemon=True
         )
@@ -66,6 +72,7 @@ class Committer:
     def start(self) -> None:
         """Begin to work."""
         self._syncers.start()
+        self._large_syncers.start()
         self._registrar.start()
         self._examiner.start()
 
@@ -76,14 +83,36 @@ class Committer:
         source: str,
         done: Callable[[Outcome], None],
     ) -> None:
-        """Take over a file whose dataset is whole; `done` is called in another thread."""
+        """Take over a file whose dataset is whole; `done` is called in another thread.
+
+        In this one, with a refusal, once the committer is closed.
+        """
         arrival = _Arrival(file, announced, source, done)
-        self._syncers.submit(arrival.sync)
+        with self._entrance:
+            is_late = self._is_closed
+            if not is_late:
+                self._take(arrival)
+        if is_late:
+            arrival.synced.set()
+            _refuse(arrival, OutOfResources("the node is stopping"))
+
+    def _take(self, arrival: _Arrival) -> None:
+        if arrival.file.size > _LARGE_BYTES:
+            self._large_syncers.submit(lambda: self._sync_first(arrival))
+        else:
+            self._syncers.submit(arrival.sync)
+            self._unregistered.put(arrival)
+
+    def _sync_first(self, arrival: _Arrival) -> None:
+        arrival.sync()
         self._unregistered.put(arrival)
 
     def close(self) -> None:
         """Finish what was submitted, and end the threads."""
+        with self._entrance:
+            self._is_closed = True
         self._syncers.close()
+        self._large_syncers.close()
         self._unregistered.put(None)
         self._registrar.join()
 
@@ -165,15 +194,19 @@ class Committer:
         except _NotOnDisk:
             raise
         except Exception as error:
-            return [unexpected(error, "registering")] * len(objects)
+            return [_perhaps(unexpected(error, "registering"))] * len(objects)
         return outcomes
 
     def _end(self, arrival: _Arrival, outcome: Outcome) -> None:
         received = arrival.received
         # What was not registered may not have got its name yet.
         _publish(arrival)
-        if received is not None and arrival.failure is None:
+        if arrival.failure is not None:
+            _refuse(arrival, arrival.failure)
+            return
+        if received is not None:
             _without_fail(lambda: self._receiver.drop_unreferred(received, outcome))
+        arrival.file.close()
         _answer(arrival, outcome)
 
 
@@ -185,6 +218,13 @@ def _publish(arrival: _Arrival) -> None:
             arrival.file.publish()
         except Exception as error:
             arrival.failure = _as_dicom_error(error)
+
+
+def _perhaps(error: DicomError) -> DicomError:
+    """An error after which some may be committed all the same, so that their files must stay."""
+    if isinstance(error, OutOfResources) and not error.outcome_unknown:
+        return OutOfResources(str(error), outcome_unknown=True)
+    return error
 
 
 def _refuse(arrival: _Arrival, error: DicomError) -> None:

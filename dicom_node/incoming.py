@@ -21,7 +21,7 @@ _MAX_PIECES = 256
 
 
 class IncomingFile:
-    """A file being written; to be ended by `complete` or `discard`, and used by one thread."""
+    """A file being written; ended by `complete`, `close` or `discard`; for one thread at a time."""
 
     def __init__(self, objects: Path, meta: bytes, transfer_syntax_uid: str) -> None:
         """Create it, with preamble and `meta` (encoded group 0002) at its beginning.
@@ -40,6 +40,7 @@ class IncomingFile:
         self._digest = hashlib.sha256(transfer_syntax_uid.encode("ascii"))
         self._pieces: list[bytes | memoryview] = []
         self._descriptor = -1
+        self._is_published = False
         with self._or_discarded():
             self._descriptor = _locked_new_file(self._unfinished)
         self._add(PREFIX + meta)
@@ -84,6 +85,7 @@ class IncomingFile:
         with self._or_discarded():
             self.sync()
         self.publish()
+        self.close()
         return self.sha256
 
     def sync(self) -> None:
@@ -101,14 +103,16 @@ class IncomingFile:
     def publish(self) -> None:
         """Give a file that is synced its final name, if it has not got it yet.
 
+        It stays locked until `close`, so that no recovery takes it for one that was left behind.
+
         Raises:
             OutOfResources: the disk does not take it; nothing is left behind.
         """
-        if self._descriptor < 0:
+        if self._is_published:
             return
         with self._or_discarded():
             os.rename(self._unfinished, self._path)  # noqa: PTH104
-        self._close()
+        self._is_published = True
 
     @property
     def sha256(self) -> bytes:
@@ -121,9 +125,10 @@ class IncomingFile:
         # First the name: once the lock is gone, a recovery may set the file aside.
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._unfinished)  # noqa: PTH108
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of the file, whatever its name is; nothing more is written or read by this."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)

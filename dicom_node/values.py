@@ -17,6 +17,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import VR
 
 MAX_TEXT_LENGTH = 64
+_MAX_VALUES = 64
 _PLAIN_TEXT = frozenset({VR.AS, VR.CS, VR.DA, VR.IS, VR.LO, VR.SH, VR.UI})
 _WHOLE = re.compile("0|[1-9][0-9]{0,8}")
 _ESCAPE = b"\x1b"
@@ -93,7 +94,7 @@ def texts_of(dataset: Elements, keyword: str, limit: int = MAX_TEXT_LENGTH) -> t
     if value is None:
         return ()
     values = value if isinstance(value, MultiValue | list | tuple) else str(value).split("\\")
-    return tuple(clean_text(str(item), limit) for item in values)
+    return tuple(clean_text(str(item), limit) for item in values[:_MAX_VALUES])
 
 
 def text_of(dataset: Elements, keyword: str, limit: int = MAX_TEXT_LENGTH) -> str | None:

@@ -6,6 +6,7 @@ are wanted become a pydicom Dataset, since what they mean is pydicom's business.
 """
 
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -19,8 +20,10 @@ from dicom_node.dataset import PIXEL_TAGS, UNDEFINED_LENGTH, DatasetSource, Pixe
 from dicom_node.errors import CannotUnderstand, TooManyElements
 
 MAX_ELEMENTS = 1_000_000
-_BLOCK = 1 << 16
-_MAX_VALUE_BYTES = 1 << 16
+_BLOCK, _BLOCK_AFTER_HOP = 1 << 16, 1 << 12
+_MAX_VALUE_BYTES = 1 << 12
+# A long walk lets the threads that serve everybody else have the interpreter.
+_STEPS_AT_A_TIME, _REST_S = 4096, 0.0005
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _CHARACTER_SET = 0x00080005
 _LONG = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_32}
@@ -144,6 +147,8 @@ class Walker:
 
     def _step(self) -> None:
         self._steps += 1
+        if self._steps % _STEPS_AT_A_TIME == 0:
+            time.sleep(_REST_S)
         if self._steps > self._max_steps:
             raise TooManyElements(f"the dataset has more than {self._max_steps} elements")
 
@@ -152,8 +157,10 @@ class Walker:
         length = min(length, self._size - position)
         start = position - self._block_at
         if not 0 <= start <= start + length <= len(self._block):
+            hops = position > self._block_at + len(self._block)
             self._file.seek(position)
-            self._block, self._block_at = self._file.read(_BLOCK), position
+            block = self._file.read(_BLOCK_AFTER_HOP if hops else _BLOCK)
+            self._block, self._block_at = block, position
             start = 0
         return self._block[start : start + length]
 

@@ -2,7 +2,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
 from dicom_node.committing import Committer
@@ -135,6 +137,59 @@ def test_an_unusual_header_is_read_beside_the_others(node: Node) -> None:
     assert isinstance(node.outcomes.pop("1.2.4"), DatasetMismatch)
     assert set(node.outcomes.values()) == {Registration.STORED}
     assert node.files() == [".dcm"] * 2
+
+
+def test_what_comes_after_the_end_is_refused(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    node.committer.start()
+    node.committer.close()
+    node.submit(node.begin("1.2.1"), "1.2.1")
+    assert isinstance(node.outcomes["1.2.1"], OutOfResources)
+    assert node.files() == []
+
+
+def test_nobody_waits_for_the_sync_of_a_large_object(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = threading.Event()
+    large, sync = node.begin("1.2.1"), IncomingFile.sync
+
+    def slowly(file: IncomingFile) -> None:
+        if file is large:
+            assert synced.wait(30)
+        sync(file)
+
+    monkeypatch.setattr(IncomingFile, "sync", slowly)
+    monkeypatch.setattr("dicom_node.committing._LARGE_BYTES", large.size - 1)
+    small = [node.begin(f"1.2.{n}", encoded(small_dataset(f"1.2.{n}"))) for n in (2, 3)]
+    node.submit(large, "1.2.1")
+    for number, file in enumerate(small, start=2):
+        node.submit(file, f"1.2.{number}")
+    node.await_outcomes("1.2.2", "1.2.3")
+    assert "1.2.1" not in node.outcomes
+    synced.set()
+    node.await_outcomes("1.2.1")
+    assert set(node.outcomes.values()) == {Registration.STORED}
+
+
+def small_dataset(uid: str) -> Dataset:
+    return ct_dataset(sop_instance_uid=uid, pixels=np.zeros((16, 16), np.int16))
+
+
+def test_a_file_that_failed_leaves_nothing_behind_where_the_database_failed_too(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_file: IncomingFile) -> None:
+        raise OutOfResources("the disk is broken")
+
+    def refuse(group: Sequence[ReceivedObject], on_disk: Callable[[], None]) -> list[Outcome]:
+        return [OutOfResources("the database is away")] * len(group)
+
+    monkeypatch.setattr(IncomingFile, "sync", fail)
+    node.receiver.register_group = refuse
+    node.submit(node.begin("1.2.1"), "1.2.1")
+    node.await_outcomes("1.2.1")
+    assert node.files() == []
 
 
 def test_closing_finishes_unusual_headers_too(tmp_path: Path) -> None:
