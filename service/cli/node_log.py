@@ -101,6 +101,7 @@ def log(
 def _follow(engine: "Engine", selection: "Selection", *, limit: int, json: bool) -> NoReturn:
     """Print what is there, and then each association as it ends, until interrupted."""
     from service.associations.listing import list_associations, list_recorded
+    from service.processes.signals import stop_event
 
     with engine.connect() as connection:
         # What is written between the two is in the second, or is found by the first poll.
@@ -110,8 +111,9 @@ def _follow(engine: "Engine", selection: "Selection", *, limit: int, json: bool)
         seen.is_news(record)
         _print_line(record, json=json)
     asked, is_away = time.monotonic(), False
-    while True:
-        time.sleep(_POLL_S)
+    # An interrupt that came in the middle of the driver's work might be lost.
+    stopped = stop_event()
+    while not stopped.wait(_POLL_S):
         started = time.monotonic()
         try:
             with engine.connect() as connection:
@@ -124,6 +126,7 @@ def _follow(engine: "Engine", selection: "Selection", *, limit: int, json: bool)
         asked, is_away = started, False
         for record in filter(seen.is_news, found):
             _print_line(record, json=json)
+    raise KeyboardInterrupt
 
 
 class _Seen:

@@ -52,7 +52,10 @@ def test_running_out_of_memory_halves_the_batch(
     assert max(sizes) == 2
 
 
-def test_what_found_no_memory_beside_others_is_tried_alone(checkpoint: Checkpoint) -> None:
+@pytest.mark.parametrize("cores", [2], indirect=True)
+def test_what_found_no_memory_beside_others_is_tried_alone(
+    checkpoint: Checkpoint, cores: int
+) -> None:
     embedder = Embedder(checkpoint, micro_batch=1)
     expected = Embedder(checkpoint).coordinates(slices(4))
     failures = [RuntimeError("not enough memory")] * 2
