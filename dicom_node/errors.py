@@ -41,6 +41,10 @@ class AssociationFailed(DicomError):
     """A peer could not be reached, or would not associate with us."""
 
 
+class TlsFilesUnusable(DicomError):
+    """A certificate, key or CA file of our own is missing or wrong; the message says why."""
+
+
 class StoredFileUnreadable(DicomError):
     """A stored object cannot be read just now; the disk, not the object, is at fault."""
 

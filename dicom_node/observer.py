@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from dicom_node.tls.identity import PeerCertificate
+
 
 class AssociationStage(enum.Enum):
     """What became of a peer; every connection that is accepted or rejected also ends."""
@@ -23,6 +25,7 @@ class AssociationEvent:
     AE titles and `reason` are fit for a log line; AE titles are None where a peer never said them.
     `contexts` and `refused_contexts` are numbers, `refused` names the first few. `answered` are the
     responses given so far, by DIMSE status; `seconds` and `received_bytes` count from connecting.
+    `tls` is the version of a finished handshake, `certificate` what the peer showed in it.
     """
 
     stage: AssociationStage
@@ -34,6 +37,8 @@ class AssociationEvent:
     refused_contexts: int = 0
     refused: tuple[str, ...] = ()
     answered: dict[int, int] = field(default_factory=dict)
+    tls: str | None = None
+    certificate: PeerCertificate | None = None
     received_bytes: int = 0
     seconds: float = 0.0
     at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -70,6 +70,11 @@ def called_title_unknown(called: str, ours: str) -> Refusal:
     return Refusal(1, 1, 7, f"called AE title was {called}, ours is {ours}")
 
 
+def calling_title_unknown(words: str) -> Refusal:
+    """The refusal of a peer that is not known, or cannot prove to be the one it says it is."""
+    return Refusal(1, 1, 3, words)
+
+
 def too_many(words: str) -> Refusal:
     """The refusal for now (transient, by the presentation related provider: local limit)."""
     return Refusal(2, 3, 2, words)
