@@ -3,7 +3,7 @@
 # make evaluate  figures of an encoder (DATA=slices.csv; ARGS='--plots DIR': pictures, too)
 # make encoder   trains both encoders that ship (DATA=slices.csv); interrupted, it goes on where it was
 # make compare   trains and measures what the encoder is compared with (ARGS='--epochs 5')
-# make soak   the node under kills, large objects and a day in small; an hour and 6 GB of disk
+# make soak   the node under kills, large objects, a day in small, a long past; a quarter of an hour, 6 GB of disk
 # make conformance  writes docs/conformance.md anew, of the default settings
 # make bench  the comparisons of docs/benchmarks.md
 PYTHON ?= python3

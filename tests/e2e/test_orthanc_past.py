@@ -1,4 +1,4 @@
-"""An archive's past is fetched, and reconciled before and after; two hundred studies in `make soak`."""
+"""An archive's past is fetched, and reconciled before and after; more of it in `make soak`."""
 
 import json
 import os
