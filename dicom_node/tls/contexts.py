@@ -16,13 +16,15 @@ from dicom_node.tls.profile import acceptor_profile, requestor_profile
 
 @dataclass(frozen=True)
 class PeerTls:
-    """How a peer is called over TLS; `name` is what its certificate must say, and is sent as SNI.
-
-    pynetdicom's `tls_args` are these two.
-    """
+    """How a peer is called over TLS; `name` is sent as SNI, and its certificate must say it."""
 
     context: ssl.SSLContext
     name: str
+
+    @property
+    def arguments(self) -> tuple[ssl.SSLContext, str]:
+        """As pynetdicom takes them."""
+        return self.context, self.name
 
 
 def acceptor_context(files: TlsFiles, *, demand: bool | None = None) -> ssl.SSLContext:
