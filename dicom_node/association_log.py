@@ -59,6 +59,7 @@ class AssociationLog:
             "calling_ae_title": event.calling_ae_title or "unknown",
             "peer": event.peer,
         }
+        fields |= _security(event)
         if stage is AssociationStage.ACCEPTED:
             fields |= {
                 "accepted_contexts": event.contexts,
@@ -74,11 +75,20 @@ class AssociationLog:
         _log.log(level, text, event.reason, extra=fields)
 
 
+def _security(event: AssociationEvent) -> dict[str, Any]:
+    fields: dict[str, Any] = {} if event.tls is None else {"tls": event.tls}
+    if event.certificate is not None:
+        fields["certificate_sha256"] = event.certificate.fingerprint
+        fields["certificate_names"] = list(event.certificate.names)
+    return fields
+
+
 def _event(
     connection: Connection, stage: AssociationStage, association_id: UUID
 ) -> AssociationEvent:
     association = connection.association
     titles, acceptance = association.titles, association.acceptance
+    security = connection.security
     return AssociationEvent(
         stage=stage,
         peer=connection.address,
@@ -89,6 +99,8 @@ def _event(
         refused_contexts=acceptance.refused_count if acceptance else 0,
         refused=acceptance.refused if acceptance else (),
         answered=dict(association.answered),
+        tls=security.version if security else None,
+        certificate=security.certificate if security else None,
         received_bytes=connection.received_bytes,
         seconds=time.monotonic() - connection.opened,
         association_id=association_id,

@@ -61,6 +61,10 @@ class MoveDestinationUnknown(DicomError):
     """A peer does not know our AE title as a destination of C-MOVE."""
 
 
+class TlsFilesUnusable(DicomError):
+    """A certificate, key or CA file of our own is missing or wrong; the message says why."""
+
+
 class StoredFileUnreadable(DicomError):
     """A stored object cannot be read just now; the disk, not the object, is at fault."""
 

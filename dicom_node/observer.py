@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID, uuid4
 
+from dicom_node.tls.identity import PeerCertificate
+
 
 class AssociationStage(enum.Enum):
     """What became of a peer; every connection that is accepted or rejected also ends."""
@@ -24,8 +26,8 @@ class AssociationEvent:
     AE titles and `reason` are fit for a log line; AE titles are None where a peer never said them.
     `contexts` and `refused_contexts` are numbers, `refused` names the first few. `answered` are the
     responses given so far, by DIMSE status; `seconds` and `received_bytes` count from connecting.
-    All events of one connection have the same `association_id`. `tls` is the protocol's version,
-    `tls_certificate_sha256` the fingerprint of what the peer showed; None without either.
+    All events of one connection have the same `association_id`. `tls` is the version of a finished
+    handshake, `certificate` what the peer showed in it.
     """
 
     stage: AssociationStage
@@ -38,7 +40,7 @@ class AssociationEvent:
     refused: tuple[str, ...] = ()
     answered: dict[int, int] = field(default_factory=dict)
     tls: str | None = None
-    tls_certificate_sha256: str | None = None
+    certificate: PeerCertificate | None = None
     received_bytes: int = 0
     seconds: float = 0.0
     at: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -3,15 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dicom_node.tls.identity import PeerCertificate
+
 MAX_AE_TITLE_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks for an association: its calling AE title, cleaned, and the IP address it has."""
+    """Who asks for an association: its calling AE title, cleaned, and the IP address it has.
+
+    `certificate` is what it proved to hold: None over plain TCP, and where none was demanded.
+    """
 
     calling_ae_title: str
     address: str
+    certificate: PeerCertificate | None = None
 
 
 Vetting = Callable[[Caller], str | None]

@@ -7,6 +7,7 @@ business.
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,28 +20,32 @@ from dicom_node.network.deadlines import Deadlines
 from dicom_node.network.gate import Gate, Limits
 from dicom_node.network.listener import Listener
 from dicom_node.network.loop import Loop
-from dicom_node.network.transport import PlainTransport
+from dicom_node.network.tls_transport import TlsTransport
+from dicom_node.network.transport import PlainTransport, Transport
 from dicom_node.observer import NodeObserver, SilentObserver
 from dicom_node.peers import Caller, Vetting, anybody
 from dicom_node.receive import Receiver
 from dicom_node.storing import StorageLimits, StoreService
+from dicom_node.tls.keeping import ContextKeeper, TlsAcceptance
 from dicom_node.upper_layer.association import Answering, Association, State
 from dicom_node.upper_layer.command_set import C_ECHO, C_STORE, N_ACTION
 from dicom_node.upper_layer.negotiation import Negotiator, Refusal, caller_unknown
 from dicom_node.upper_layer.requests import AssociationTitles
 from dicom_node.upper_layer.services import Service, answer_echo
 
+Securing = Callable[[socket.socket], Transport]
 _ABORT_GRACE_S = 2.0
 _log = logging.getLogger("precuneus.node")
 
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """How the node listens; port 0 takes a free one. `max_pdu` is in bytes."""
+    """How the node listens; port 0 takes a free one, None: no plain port. `max_pdu` is in bytes."""
 
     ae_title: str = "PRECUNEUS"
     host: str = "127.0.0.1"
-    port: int = 11112
+    port: int | None = 11112
+    tls: TlsAcceptance | None = None
     max_pdu: int = 131072
     limits: Limits = field(default_factory=Limits)
     deadlines: Deadlines = field(default_factory=Deadlines)
@@ -73,7 +78,9 @@ class StorageNode:
         self._log = AssociationLog(self._observer)
         self._is_empty = threading.Event()
         self._is_empty.set()
-        self._listener: Listener | None = None
+        self._keeper: ContextKeeper | None = None
+        self._plain: Listener | None = None
+        self._secure: Listener | None = None
         self._loop: Loop
         self._committer: Committer
         self._services: dict[int, Service]
@@ -84,12 +91,17 @@ class StorageNode:
 
         Raises:
             OSError: address or port cannot be bound.
+            TlsFilesUnusable: certificate, key or CA file cannot be used.
         """
         config = self._config
+        if config.tls is not None:
+            self._keeper = ContextKeeper(config.tls)
         self._loop = Loop()
         try:
-            self._listener = Listener(self._loop, config.host, config.port, self._enter)
+            self._listen()
         except OSError:
+            for listener in self._listeners:
+                listener.end()
             self._loop.close()
             raise
         self._committer = Committer(self._receiver)
@@ -101,8 +113,11 @@ class StorageNode:
         if self._take_commitment is not None:
             self._services[N_ACTION] = self._actions = ActionService(self._take_commitment)
             self._actions.start()
+        if self._keeper is not None:
+            self._keeper.start()
         self._loop.start()
-        self._loop.post(self._listener.begin)
+        for listener in self._listeners:
+            self._loop.post(listener.begin)
         _log.info(
             "node listens",
             extra={
@@ -110,23 +125,46 @@ class StorageNode:
                 "ae_title": config.ae_title,
                 "host": config.host,
                 "port": self.port,
+                "tls_port": self.tls_port,
             },
         )
 
     @property
-    def port(self) -> int:
-        """The port it listens on; the configured one before `start`."""
-        return self._config.port if self._listener is None else self._listener.port
+    def port(self) -> int | None:
+        """The plain port it listens on; the configured one before `start`."""
+        return self._config.port if self._plain is None else self._plain.port
+
+    @property
+    def tls_port(self) -> int | None:
+        """The port it listens on for TLS; None without TLS, and before `start`."""
+        return None if self._secure is None else self._secure.port
+
+    @property
+    def _listeners(self) -> list[Listener]:
+        return [listener for listener in (self._plain, self._secure) if listener is not None]
+
+    def _listen(self) -> None:
+        config, keeper = self._config, self._keeper
+        if config.port is not None:
+            enter = partial(self._enter, PlainTransport)
+            self._plain = Listener(self._loop, config.host, config.port, enter)
+        if config.tls is not None and keeper is not None:
+            # A lambda, so that each gets the context of the moment.
+            enter = partial(self._enter, lambda taken: TlsTransport(taken, keeper.context))
+            self._secure = Listener(self._loop, config.host, config.tls.port, enter)
 
     def stop(self, drain_s: float = 0.0) -> None:
         """Take no new associations, let the running ones finish for `drain_s`, abort the rest.
 
         What has come whole is registered in any case before this returns.
         """
-        listener, self._listener = self._listener, None
-        if listener is None:
+        listeners, self._plain, self._secure = self._listeners, None, None
+        if not listeners:
             return
-        self._loop.post(listener.end)
+        if self._keeper is not None:
+            self._keeper.stop()
+        for listener in listeners:
+            self._loop.post(listener.end)
         self._loop.post(self._drop_unassociated)
         self._is_empty.wait(drain_s)
         self._loop.post(self._abort_all)
@@ -138,17 +176,17 @@ class StorageNode:
         self._loop.stop()
         _log.info("node stopped", extra={"action": "node.stopped"})
 
-    def _enter(self, connection: socket.socket, address: str) -> None:
+    def _enter(self, secure: Securing, connection: socket.socket, address: str) -> None:
         """Begin an association with whoever connected."""
         try:
-            transport = PlainTransport(connection)
+            transport = secure(connection)
         except OSError:  # gone already
             connection.close()
             return
         peer = Connection(self._loop, transport, address, self._config.deadlines)
         answering = Answering(
             negotiator=self._negotiator,
-            admission=partial(self._admit, address),
+            admission=partial(self._admit, peer),
             services=self._services,
             max_pdu=self._config.max_pdu,
             later=peer.later,
@@ -159,9 +197,10 @@ class StorageNode:
         if crowded_out is not None:
             crowded_out.drop("too many connections without an association; the oldest gave way")
 
-    def _admit(self, address: str, titles: AssociationTitles) -> Refusal | None:
-        fault = self._vet(Caller(titles.calling_ae_title, address))
-        return self._gate.admit(address) if fault is None else caller_unknown(fault)
+    def _admit(self, peer: Connection, titles: AssociationTitles) -> Refusal | None:
+        certificate = peer.security.certificate if peer.security else None
+        fault = self._vet(Caller(titles.calling_ae_title, peer.address, certificate))
+        return self._gate.admit(peer.address) if fault is None else caller_unknown(fault)
 
     def _changed(self, peer: Connection) -> None:
         self._log.follow(peer)

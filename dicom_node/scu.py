@@ -3,21 +3,24 @@
 Used to test a connection and to push the demonstration's studies; it stores and decodes nothing.
 """
 
-import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 
 from dicom_node.contexts import IMPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
 from dicom_node.errors import AssociationFailed, DicomError
 from dicom_node.header import read_header
 from dicom_node.meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.requesting.address import PeerAddress
+from dicom_node.requesting.associating import prepare
+from dicom_node.requesting.diagnosis import connection_fault
 from dicom_node.requesting.reactor import park
+from dicom_node.tls.contexts import PeerTls
+from dicom_node.tls.probing import handshake_fault
 from dicom_node.upper_layer.services import SUCCESS
 
 MAX_CONTEXTS = 128
@@ -49,11 +52,14 @@ class _Outgoing:
     context: tuple[str, str]
 
 
-def echo(host: str, port: int, called_ae_title: str, calling_ae_title: str) -> EchoResult:
+def echo(
+    host: str, port: int, called_ae_title: str, calling_ae_title: str, tls: PeerTls | None = None
+) -> EchoResult:
     """Ask a peer for a sign of life; never raises for what the peer does."""
     contexts = [(VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN)]
+    address = PeerAddress(host, port, called_ae_title, calling_ae_title, tls)
     try:
-        association = _associate(host, port, called_ae_title, calling_ae_title, contexts)
+        association = _associate(address, contexts)
     except AssociationFailed as error:
         return EchoResult(False, str(error))
     park(association)
@@ -74,6 +80,7 @@ def send(
     port: int,
     called_ae_title: str,
     calling_ae_title: str = "PRECUNEUS",
+    tls: PeerTls | None = None,
 ) -> Iterator[SendResult]:
     """Push DICOM files, each in its own transfer syntax, over as few associations as possible.
 
@@ -83,6 +90,7 @@ def send(
     Raises:
         AssociationFailed: the peer cannot be reached or refuses the association.
     """
+    address = PeerAddress(host, port, called_ae_title, calling_ae_title, tls)
     batch: list[_Outgoing] = []
     for path in paths:
         try:
@@ -93,11 +101,11 @@ def send(
             continue
         contexts = {item.context for item in batch} | {outgoing.context}
         if len(contexts) > MAX_CONTEXTS:
-            yield from _send_batch(batch, host, port, called_ae_title, calling_ae_title)
+            yield from _send_batch(batch, address)
             batch = []
         batch.append(outgoing)
     if batch:
-        yield from _send_batch(batch, host, port, called_ae_title, calling_ae_title)
+        yield from _send_batch(batch, address)
 
 
 def _outgoing(path: Path) -> _Outgoing:
@@ -107,11 +115,9 @@ def _outgoing(path: Path) -> _Outgoing:
     )
 
 
-def _send_batch(
-    batch: list[_Outgoing], host: str, port: int, called: str, calling: str
-) -> Iterator[SendResult]:
+def _send_batch(batch: list[_Outgoing], address: PeerAddress) -> Iterator[SendResult]:
     contexts = list(dict.fromkeys(item.context for item in batch))
-    association = _associate(host, port, called, calling, contexts)
+    association = _associate(address, contexts)
     try:
         for item in batch:
             yield _send_one(association, item)
@@ -137,31 +143,32 @@ def _send_one(association: Association, item: _Outgoing) -> SendResult:
     return SendResult(item.path, item.sop_instance_uid, int(response.Status), comment)
 
 
-def _associate(
-    host: str, port: int, called: str, calling: str, contexts: list[tuple[str, str]]
-) -> Association:
-    entity = AE(ae_title=calling)
+def _associate(address: PeerAddress, contexts: list[tuple[str, str]]) -> Association:
+    entity = AE(ae_title=address.calling_ae_title)
     entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_S
     entity.connection_timeout = _TIMEOUT_S
     association = entity.associate(
-        host,
-        port,
+        address.host,
+        address.port,
         contexts=[build_context(abstract, syntax) for abstract, syntax in contexts],
-        ae_title=called,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
+        ae_title=address.called_ae_title,
+        tls_args=address.tls.arguments if address.tls else None,
+        evt_handlers=[(evt.EVT_CONN_OPEN, prepare, [[], _TIMEOUT_S])],
     )
     if association.is_established:
         return association
     if association.is_rejected:
-        reason = f"it rejected the association; is its AE title {called}?"
+        reason = f"it rejected the association; is its AE title {address.called_ae_title}?"
     else:
-        reason = "it does not answer, or takes none of the objects' SOP classes"
-    raise AssociationFailed(f"{host}:{port}: {reason}")
+        reason = _tls_fault(address) or (
+            "it does not answer, or takes none of the objects' SOP classes"
+        )
+    raise AssociationFailed(f"{address.host}:{address.port}: {reason}")
 
 
-def _send_at_once(event: Event) -> None:
-    transport = event.assoc.dul.socket
-    if transport is not None and transport.socket is not None:
-        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _tls_fault(address: PeerAddress) -> str | None:
+    if address.tls is None or connection_fault(address):
+        return None
+    return handshake_fault(address.host, address.port, address.tls)

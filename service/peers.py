@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from dicom_node.peers import MAX_AE_TITLE_LENGTH
 from dicom_node.requesting.address import PeerAddress
+from dicom_node.tls.files import TlsFiles
+from service.calling import peer_tls
 from service.db.node_tables import peer
 from service.errors import InvalidParameter, PeerUnknown
 
@@ -23,10 +25,11 @@ _MAXIMUM_NAME = 64
 
 @dataclass(frozen=True)
 class Peer:
-    """A known DICOM node.
+    """A known DICOM node; `tls` says that we call it over TLS.
 
     `networks` are the CIDR networks it may connect from; empty: its own address alone.
-    `tls_certificate_sha256` is the fingerprint of its certificate, 64 hexadecimal digits.
+    `tls_certificate_sha256` is the fingerprint of its certificate, 64 hexadecimal digits; it then
+    counts whichever side calls.
     """
 
     name: str
@@ -36,10 +39,17 @@ class Peer:
     networks: tuple[str, ...] = ()
     tls_certificate_sha256: str | None = None
     added_at: datetime | None = None
+    tls: bool = False
 
-    def address(self, calling_ae_title: str) -> PeerAddress:
-        """Where and under which titles it is asked."""
-        return PeerAddress(self.host, self.port, self.ae_title, calling_ae_title)
+    def address(self, calling_ae_title: str, files: TlsFiles | None = None) -> PeerAddress:
+        """Where and under which titles it is asked; `files` are our own for TLS.
+
+        Raises:
+            TlsFilesUnusable: it is called over TLS, and they are missing or wrong.
+        """
+        bound_to = self.tls_certificate_sha256
+        tls = peer_tls(files, self.host, bound_to) if self.tls else None
+        return PeerAddress(self.host, self.port, self.ae_title, calling_ae_title, tls)
 
     @property
     def has_source(self) -> bool:
@@ -105,6 +115,7 @@ def _checked(added: Peer) -> dict[str, object]:
         "port": added.port,
         "networks": [_network(text) for text in added.networks],
         "tls_certificate_sha256": fingerprint,
+        "tls": added.tls,
     }
 
 

@@ -35,6 +35,22 @@ class DatabaseSettings(BaseModel):
     pool_size: int = Field(default=10, ge=1)
 
 
+class TlsSettings(BaseModel):
+    """DICOM over TLS, of the node and of the associations that it makes; all files are in PEM."""
+
+    certificate: Path | None = Field(
+        default=None, description="our certificate, with its chain; unset: no TLS"
+    )
+    key: Path | None = Field(default=None, description="its key; unset: in the certificate's file")
+    ca: Path | None = Field(
+        default=None, description="authorities and single certificates of peers that are trusted"
+    )
+    port: int = Field(default=2762, ge=0, le=65535)
+    demand_certificate: bool | None = Field(
+        default=None, description="whether peers must show one; unset: when there is a CA file"
+    )
+
+
 class DicomSettings(BaseModel):
     """The DICOM node."""
 
@@ -76,6 +92,7 @@ class DicomSettings(BaseModel):
     keep_associations: int = Field(
         default=250_000, ge=1, description="lines of that record; beyond, the oldest go"
     )
+    tls: TlsSettings = TlsSettings()
 
     @field_validator("ae_title")
     @classmethod

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from dicom_node.network.deadlines import Deadlines, Patience
 from dicom_node.network.loop import READ, WRITE, Loop
-from dicom_node.network.transport import Transport
+from dicom_node.network.transport import Security, Transport, TransportRefused
 from dicom_node.upper_layer.association import Association, State
 from dicom_node.upper_layer.services import Answer, Response
 
@@ -45,6 +45,11 @@ class Connection:
         self.association, self.on_change = association, on_change
         self._loop.watch(self._transport.socket, READ, self)
 
+    @property
+    def security(self) -> Security | None:
+        """What protects it; None for plain TCP, and until the handshake is done."""
+        return self._transport.security
+
     def later(self, answer: Answer) -> Answer:
         """Have an operation's answer given by the loop's thread."""
 
@@ -55,7 +60,7 @@ class Connection:
 
     def on_ready(self, mask: int, now: float) -> None:
         """As `Watcher` says."""
-        if mask & WRITE and self._unsent:
+        if mask & WRITE and self._has_unsent:
             self._proceed(now)
         if mask & READ and self._state is not State.CLOSED:
             self._receive(now)
@@ -68,7 +73,7 @@ class Connection:
         elif self._state is State.CLOSING and self._patience.is_over(now):
             self.association.lose("")
         else:
-            overdue = self._patience.overdue(self.association, now)
+            overdue = self._patience.overdue(self.association, now, is_open=self._transport.is_open)
             if overdue is None:
                 return
             if self._state is State.AWAITING_REQUEST:
@@ -91,16 +96,20 @@ class Connection:
         self._proceed(time.monotonic())
 
     def _receive(self, now: float) -> None:
-        if self.association.is_answering or (self._unsent and self._state is State.ESTABLISHED):
+        if self.association.is_answering or (self._has_unsent and self._state is State.ESTABLISHED):
             # The rest stays where it is until our answer is out.
             self._watch()
             return
         try:
             size = self._transport.receive(self._loop.buffer)
+        except TransportRefused as refusal:
+            self.association.break_off(str(refusal))
         except OSError:
             self.association.lose("the connection broke")
         else:
             if size is None:
+                if self._transport.has_unsent:
+                    self._proceed(now)
                 return
             self.received_bytes += size
             if size == 0:
@@ -132,6 +141,10 @@ class Connection:
             self._offer(memoryview(waiting), now)
             self._proceed(now)
 
+    @property
+    def _has_unsent(self) -> bool:
+        return bool(self._unsent) or self._transport.has_unsent
+
     def _proceed(self, now: float) -> None:
         """Send what there is to send, and follow the association into its new state."""
         outgoing = self.association.take_outgoing()
@@ -139,7 +152,7 @@ class Connection:
             self._unsent = memoryview(bytes(self._unsent) + outgoing)
         # Told before it is sent, so that the peer finds the record of what it hears.
         self._follow()
-        if self._unsent and self._state is not State.CLOSED:
+        if self._has_unsent and self._state is not State.CLOSED:
             self._send(now)
             self._follow()
         if self._state is State.CLOSING:
@@ -147,7 +160,7 @@ class Connection:
         if self._state is State.CLOSED:
             self._loop.forget(self._transport.socket)
             self._transport.close()
-        elif self._unsent or not self.association.is_answering:
+        elif self._has_unsent or not self.association.is_answering:
             # A peer seldom sends while it waits for us, so its socket stays watched meanwhile.
             self._watch()
 
@@ -164,10 +177,17 @@ class Connection:
             self._unsent = memoryview(b"")
             return
         self._unsent = self._unsent[sent:]
-        self._patience.sent(now, has_unsent=bool(self._unsent), progressed=sent > 0)
+        self._patience.sent(now, has_unsent=self._has_unsent, progressed=sent > 0)
 
     def _watch(self) -> None:
         """Reading waits for our answer to be out; else a peer could fill our memory with them."""
-        wants_read = not self._unsent or self._state is State.CLOSING
+        wants_read = not self._has_unsent or self._state is State.CLOSING
         mask = READ if wants_read and not self.association.is_answering else 0
-        self._loop.watch(self._transport.socket, mask | (WRITE if self._unsent else 0), self)
+        self._loop.watch(self._transport.socket, mask | (WRITE if self._has_unsent else 0), self)
+        if mask & READ and self._transport.has_more:
+            self._loop.post(self._receive_more)
+
+    def _receive_more(self) -> None:
+        """What the socket will not tell of."""
+        if self._state is not State.CLOSED and self._transport.has_more:
+            self._receive(time.monotonic())

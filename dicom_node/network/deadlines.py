@@ -9,11 +9,13 @@ from dicom_node.upper_layer.association import Association, State
 class Deadlines:
     """Times in seconds; `minimum_rate` in bytes a second, over `pdu_s`, inside a message.
 
-    `request_s`: from the connection to the whole association request. `idle_s`: between PDUs.
+    `handshake_s`: from the connection to the end of the TLS handshake. `request_s`: from the
+    connection to the whole association request. `idle_s`: between PDUs.
     `pdu_s`: from the first byte of a PDU to its last. `send_s`: until the peer reads on. `close_s`:
     until it closes the connection after the last word (the standard's ARTIM timer).
     """
 
+    handshake_s: float = 15.0
     request_s: float = 30.0
     idle_s: float = 120.0
     pdu_s: float = 60.0
@@ -70,9 +72,11 @@ class Patience:
         """Whether the peer had its time to close the connection."""
         return _is_past(self._closing_since, self._deadlines.close_s, now)
 
-    def overdue(self, association: Association, now: float) -> str | None:
-        """What the peer was too slow at, None while all is well."""
+    def overdue(self, association: Association, now: float, *, is_open: bool = True) -> str | None:
+        """What the peer was too slow at, None while all is well; `is_open`: no handshake is on."""
         limits = self._deadlines
+        if not is_open and _is_past(self._opened, limits.handshake_s, now):
+            return f"the TLS handshake was not complete within {limits.handshake_s:g} s"
         if association.state is State.AWAITING_REQUEST:
             if _is_past(self._opened, limits.request_s, now):
                 return f"no association request within {limits.request_s:g} s"

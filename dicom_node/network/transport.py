@@ -1,11 +1,27 @@
-"""The byte stream below an association: plain TCP now, TLS with the same face.
+"""The byte stream below an association: plain TCP, or TLS with the same face.
 
 A handshake belongs into `receive`, which says None until it is done: so it runs in the loop, under
-the deadline of the association request, and never holds up the accepting of others.
+a deadline, and never holds up the accepting of others.
 """
 
 import socket
+from dataclasses import dataclass
 from typing import Protocol
+
+from dicom_node.tls.identity import PeerCertificate
+
+
+@dataclass(frozen=True)
+class Security:
+    """What a handshake agreed on; `certificate` is None for a peer that showed none."""
+
+    version: str
+    cipher: str
+    certificate: PeerCertificate | None
+
+
+class TransportRefused(Exception):
+    """The peer broke the rules below DICOM, and no PDU can be said; the text is for the log."""
 
 
 class Transport(Protocol):
@@ -15,8 +31,29 @@ class Transport(Protocol):
     def socket(self) -> socket.socket:
         """What the loop watches."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether PDUs can pass: a handshake, if there is one, is done."""
+
+    @property
+    def security(self) -> Security | None:
+        """What protects the stream; None for plain TCP, and until a handshake is done."""
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether something it took is not sent yet: `send` with anything, or nothing, goes on."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `receive` has an answer that the socket no longer tells of."""
+
     def receive(self, buffer: memoryview) -> int | None:
-        """Fill `buffer` with what is there: the number of bytes, 0 at the end, None: not yet."""
+        """Fill `buffer` with what is there: the number of bytes, 0 at the end, None: not yet.
+
+        Raises:
+            TransportRefused: the peer may not go on. What it still sends is then read and thrown
+                away, so that it reads our last word.
+        """
 
     def send(self, data: memoryview) -> int:
         """How many bytes were taken, perhaps none."""
@@ -27,6 +64,11 @@ class Transport(Protocol):
 
 class PlainTransport:
     """TCP as it is."""
+
+    is_open = True
+    security = None
+    has_unsent = False
+    has_more = False
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection

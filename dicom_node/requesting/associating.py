@@ -1,6 +1,7 @@
 """Opens associations to peers, and says why where none comes about (PS3.8 7.1)."""
 
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -69,6 +70,7 @@ def _associate(
     entity.connection_timeout = entity.acse_timeout = timeouts[0]
     entity.dimse_timeout = entity.network_timeout = timeouts[1]
     opened: list[socket.socket] = []
+    opening = (evt.EVT_CONN_OPEN, prepare, [opened, timeouts[0]])
     started = time.monotonic()
     try:
         association = entity.associate(
@@ -78,12 +80,15 @@ def _associate(
             ae_title=address.called_ae_title,
             max_pdu=MAX_PDU,
             ext_neg=list(roles),
-            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once, [opened]), *handlers],
+            tls_args=address.tls.arguments if address.tls else None,
+            evt_handlers=[opening, *handlers],
         )
     except (OSError, ValueError) as error:
         fault = connection_fault(address) or f"it cannot be called ({type(error).__name__})"
         raise AssociationFailed(f"{address}: {fault}") from None
     if association.is_established:
+        for connection in opened:
+            _bound_waiting(connection, timeouts[1])
         return association
     # pynetdicom leaves the socket of a failed association to the garbage collector.
     for connection in opened:
@@ -92,9 +97,19 @@ def _associate(
     raise AssociationFailed(f"{address}: {reason}")
 
 
-def _send_at_once(event: Event, opened: list[socket.socket]) -> None:
-    """Without Nagle's algorithm: it would hold each small request back for 40 ms."""
+def prepare(event: Event, opened: list[socket.socket], timeout_s: float) -> None:
+    """A handler of pynetdicom's for a new connection: adds it to `opened`, and sets it up.
+
+    Without Nagle's algorithm, which would hold each small request back for 40 ms.
+    """
     transport = event.assoc.dul.socket
     if transport is not None and transport.socket is not None:
         opened.append(transport.socket)
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _bound_waiting(transport.socket, timeout_s)
+
+
+def _bound_waiting(connection: socket.socket, timeout_s: float) -> None:
+    """Under TLS what can be read may be no data (TLS 1.3's tickets), and reading then waits."""
+    if isinstance(connection, ssl.SSLSocket):
+        connection.settimeout(timeout_s)

@@ -11,6 +11,7 @@ from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from dicom_node.requesting.address import PeerAddress
+from dicom_node.tls.probing import handshake_fault
 
 _PROBE_S = 3.0
 # Source and diagnostic of an A-ASSOCIATE-RJ (PS3.8 9.3.4).
@@ -33,9 +34,11 @@ def reason_of_failure(address: PeerAddress, association: Association, waited_s: 
     if answer is not None and answer.result == 0:
         return "it accepts the association, but none of the services asked for"
     fault = connection_fault(address)
+    if fault is None and address.tls is not None:
+        fault = handshake_fault(address.host, address.port, address.tls)
     if fault is not None:
         return fault
-    if _speaks_tls(address):
+    if address.tls is None and _speaks_tls(address):
         return "TLS expected: it takes no plain DICOM on this port"
     limit_s = association.acse_timeout
     if limit_s is not None and waited_s >= limit_s:

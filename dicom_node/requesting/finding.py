@@ -11,10 +11,10 @@ from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 
-from dicom_node.errors import QueryFailed
+from dicom_node.errors import AssociationFailed, QueryFailed
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import associated
-from dicom_node.requesting.reactor import park
+from dicom_node.requesting.reactor import ask
 from dicom_node.requesting.selection import FoundSeries
 from dicom_node.uids import is_uid
 from dicom_node.values import integer_of, text_of
@@ -157,10 +157,13 @@ class Finder:
 
     def _ask(self, query: Dataset) -> tuple[list[Dataset], int]:
         answers: list[Dataset] = []
-        if not self._association.is_established:
-            raise _Unanswered
-        park(self._association)
-        for status, identifier in self._association.send_c_find(query, STUDY_ROOT_FIND):
+        try:
+            responses = ask(
+                self._association, self._association.send_c_find, query, STUDY_ROOT_FIND
+            )
+        except AssociationFailed:
+            raise _Unanswered from None
+        for status, identifier in responses:
             if status.get("Status") is None:
                 raise _Unanswered
             if status.Status not in _PENDING:

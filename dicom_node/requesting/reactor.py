@@ -7,11 +7,15 @@ and drops it in silence: an answer, and the instance in it, is lost.
 """
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pynetdicom.association import Association
 
+from dicom_node.errors import AssociationFailed
+
 _PAUSE_S = 0.0005
+_Answer = TypeVar("_Answer")
 
 
 def park(association: Association) -> None:
@@ -26,3 +30,18 @@ def park(association: Association) -> None:
         if checkpoint._cond._waiters:
             return
         time.sleep(_PAUSE_S)
+
+
+def ask(association: Association, send: Callable[..., _Answer], *arguments: object) -> _Answer:
+    """What `association`'s method `send` returns, called with the association's thread parked.
+
+    Raises:
+        AssociationFailed: the association has ended, be it a moment ago.
+    """
+    park(association)
+    try:
+        return send(*arguments)
+    except RuntimeError:
+        if association.is_established:
+            raise
+        raise AssociationFailed("the association ended before the request was sent") from None

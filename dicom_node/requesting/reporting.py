@@ -9,7 +9,7 @@ from dicom_node.errors import AssociationFailed
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import associated
 from dicom_node.requesting.finding import UNCOMPRESSED
-from dicom_node.requesting.reactor import park
+from dicom_node.requesting.reactor import ask
 
 REPORT_TIMEOUT_S = 10.0
 
@@ -30,9 +30,13 @@ def report_commitment(
         timeout_s=timeout_s,
         answer_s=timeout_s,
     ) as association:
-        park(association)
-        response, _ = association.send_n_event_report(
-            information, event_type, STORAGE_COMMITMENT, WELL_KNOWN_INSTANCE
+        response, _ = ask(
+            association,
+            association.send_n_event_report,
+            information,
+            event_type,
+            STORAGE_COMMITMENT,
+            WELL_KNOWN_INSTANCE,
         )
     status = response.get("Status")
     if status is None:

@@ -18,7 +18,7 @@ from dicom_node.receive import AnnouncedObject, Receiver
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import associated
 from dicom_node.requesting.finding import UNCOMPRESSED
-from dicom_node.requesting.reactor import park
+from dicom_node.requesting.reactor import ask
 from dicom_node.statuses import Status, StoreStatus
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
@@ -107,10 +107,8 @@ def move(address: PeerAddress, wanted: Wanted) -> Retrieved:
         MoveDestinationUnknown: it does not know our AE title.
     """
     with associated(address, [build_context(STUDY_ROOT_MOVE, UNCOMPRESSED)]) as association:
-        park(association)
-        retrieved = _outcome(
-            association.send_c_move(_identifier(wanted), address.calling_ae_title, STUDY_ROOT_MOVE)
-        )
+        arguments = _identifier(wanted), address.calling_ae_title, STUDY_ROOT_MOVE
+        retrieved = _outcome(ask(association, association.send_c_move, *arguments))
     if retrieved.status == _DESTINATION_UNKNOWN:
         raise MoveDestinationUnknown(
             f"the peer does not know {address.calling_ae_title} as a move destination (0xA801): "
@@ -138,8 +136,8 @@ def get(address: PeerAddress, wanted: Wanted, receiver: Receiver) -> Retrieved:
         handlers=[(evt.EVT_C_STORE, store)],
         roles=[build_role(uid, scp_role=True) for uid in usable],
     ) as association:
-        park(association)
-        return _outcome(association.send_c_get(_identifier(wanted), STUDY_ROOT_GET))
+        arguments = _identifier(wanted), STUDY_ROOT_GET
+        return _outcome(ask(association, association.send_c_get, *arguments))
 
 
 def _storage_contexts(classes: Sequence[str]) -> list[PresentationContext]:

@@ -6,7 +6,7 @@ from dicom_node.contexts import IMPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
 from dicom_node.errors import AssociationFailed
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import TIMEOUT_S, associated
-from dicom_node.requesting.reactor import park
+from dicom_node.requesting.reactor import ask
 
 
 def verify(address: PeerAddress, timeout_s: float = TIMEOUT_S) -> None:
@@ -17,8 +17,7 @@ def verify(address: PeerAddress, timeout_s: float = TIMEOUT_S) -> None:
     """
     context = build_context(VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN)
     with associated(address, [context], timeout_s=timeout_s, answer_s=timeout_s) as association:
-        park(association)
-        status = association.send_c_echo().get("Status")
+        status = ask(association, association.send_c_echo).get("Status")
     if status is None:
         raise AssociationFailed(f"{address}: it takes the association, but answers no C-ECHO")
     if status != 0x0000:

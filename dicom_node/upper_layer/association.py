@@ -221,6 +221,11 @@ class Association:
         self._outgoing.append(pdus.encode_abort(source, number))
         self._end(Ending.ABORTED, reason)
 
+    def break_off(self, reason: str) -> None:
+        """End it from our side without a PDU, which the peer could not read."""
+        if self.state not in (State.CLOSING, State.CLOSED):
+            self._end(Ending.ABORTED, reason)
+
     def lose(self, reason: str) -> None:
         """The connection is gone."""
         if self.state is not State.CLOSING:

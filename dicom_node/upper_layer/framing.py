@@ -10,7 +10,7 @@ from typing import Protocol
 from dicom_node.upper_layer.pdus import HEADER, KINDS, P_DATA_TF, PDV_HEADER
 from dicom_node.upper_layer.violations import InvalidParameter, UnrecognisedPdu
 
-_SPEAKS = {0x16: " (the peer seems to speak TLS)"} | dict.fromkeys(
+_SPEAKS = {0x16: " (the peer seems to speak TLS, and this port takes plain DICOM)"} | dict.fromkeys(
     b"DGHOP", " (the peer seems to speak HTTP)"
 )
 

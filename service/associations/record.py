@@ -86,7 +86,7 @@ def record_of(event: AssociationEvent) -> AssociationRecord:
         calling_ae_title=event.calling_ae_title,
         called_ae_title=event.called_ae_title,
         tls=event.tls,
-        tls_certificate_sha256=event.tls_certificate_sha256,
+        tls_certificate_sha256=event.certificate.fingerprint if event.certificate else None,
         connections=1,
         reason=_printable(event.reason) or None,
         accepted_contexts=event.contexts,

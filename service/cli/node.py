@@ -41,19 +41,25 @@ def echo(
     port: Annotated[int | None, typer.Option(help="Peer's port (our own node's).")] = None,
     called_ae_title: Annotated[str | None, typer.Option(help="Peer's AE title (ours).")] = None,
     calling_ae_title: Annotated[str | None, typer.Option(help="Who we say we are (ours).")] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Over TLS, with our certificate.")] = False,
 ) -> None:
     """Ask a DICOM peer whether it answers (C-ECHO); without options, our own node."""
     from dicom_node.configure import configure_pydicom, configure_pynetdicom
     from dicom_node.scu import echo as ask
+    from service.calling import own_node_tls, own_tls_files, peer_tls
 
     configure_pydicom()
     configure_pynetdicom()
     own = Settings().dicom
+    secured = None
+    if tls:
+        secured = peer_tls(own_tls_files(own), host) if host else own_node_tls(own, own.host)
     result = ask(
         host or own.host,
-        port or own.port,
+        port or (own.tls.port if tls else own.port),
         called_ae_title or own.ae_title,
         calling_ae_title or own.ae_title,
+        secured,
     )
     typer.echo("The peer answers." if result.succeeded else f"No answer: {result.reason}.")
     raise typer.Exit(0 if result.succeeded else 1)

@@ -66,6 +66,7 @@ def _pull(
     peer_name: str, selection: Selection, throttle: "Throttle", by: "By | None", *, anew: bool
 ) -> "PullReport":
     from dicom_node.configure import configure_pydicom, configure_pynetdicom
+    from service.calling import own_tls_files
     from service.opening import open_gallery, receiver
     from service.peers import find_peer
     from service.pulling.method import choose_method
@@ -77,7 +78,7 @@ def _pull(
     with open_gallery(settings) as engine, progress_bar() as progress:
         with engine.connect() as connection:
             peer = find_peer(connection, peer_name)
-        address = peer.address(settings.dicom.ae_title)
+        address = peer.address(settings.dicom.ae_title, own_tls_files(settings.dicom))
         method = choose_method(address, settings.dicom, by)
         puller = Puller(engine, receiver(settings, engine), address, method, throttle)
         task = progress.add_task(f"studies from {peer.name}", total=None)
@@ -121,6 +122,7 @@ def reconcile(
     The exit code is 1 where something is missing or failed, or the peer did not tell everything.
     """
     from dicom_node.configure import configure_pydicom, configure_pynetdicom
+    from service.calling import own_tls_files
     from service.opening import open_gallery
     from service.peers import find_peer
     from service.pulling.reconciling import reconcile as account_for
@@ -136,7 +138,7 @@ def reconcile(
         account = account_for(
             engine,
             peer.name,
-            peer.address(settings.dicom.ae_title),
+            peer.address(settings.dicom.ae_title, own_tls_files(settings.dicom)),
             selection,
             lambda done, all_: progress.update(task, completed=done, total=all_),
         )

@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.commitment import ActionRequest, CommitmentRefused, read_request
-from dicom_node.errors import AssociationFailed
+from dicom_node.errors import AssociationFailed, TlsFilesUnusable
 from dicom_node.files import ObjectStore
 from dicom_node.requesting.reporting import report_commitment
 from dicom_node.statuses import ActionStatus
+from dicom_node.tls.files import TlsFiles
 from service.commitment import queue
 from service.commitment.answering import answer
 from service.errors import PeerUnknown
@@ -26,8 +27,12 @@ _LOG = logging.getLogger("precuneus.node")
 class CommitmentService:
     """Safe to be called from many threads; `take` is what the node's N-ACTION calls."""
 
-    def __init__(self, engine: Engine, store: ObjectStore, ae_title: str) -> None:
+    def __init__(
+        self, engine: Engine, store: ObjectStore, ae_title: str, files: TlsFiles | None = None
+    ) -> None:
+        """`files` are our own for the peers that are called over TLS, read anew for each result."""
         self._engine, self._store, self._ae_title = engine, store, ae_title
+        self._files = files
         self._stopped, self._woken = Event(), Event()
         self._thread = Thread(target=self._run, name="commitment")
 
@@ -86,7 +91,7 @@ class CommitmentService:
         with self._engine.connect() as connection:
             result = answer(connection, self._store, due.request)
             try:
-                address = find_peer(connection, due.peer_name).address(self._ae_title)
+                peer = find_peer(connection, due.peer_name)
             except PeerUnknown:  # forgotten a moment ago, and its requests with it
                 return True
         fields: dict[str, object] = {
@@ -96,8 +101,8 @@ class CommitmentService:
             "failed": len(result.failed),
         }
         try:
-            report_commitment(address, result)
-        except AssociationFailed as error:
+            report_commitment(peer.address(self._ae_title, self._files), result)
+        except (AssociationFailed, TlsFilesUnusable) as error:
             self._postpone(due, str(error), fields)
             return True
         with self._engine.begin() as connection:

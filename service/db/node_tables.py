@@ -48,6 +48,7 @@ peer = Table(
     Column("networks", ARRAY(Text), nullable=False, server_default="{}"),
     Column("tls_certificate_sha256", Text),
     time_column("added_at"),
+    Column("tls", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("port BETWEEN 1 AND 65535", name="port"),
 )
 

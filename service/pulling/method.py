@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dicom_node.errors import AssociationFailed
+from dicom_node.errors import AssociationFailed, TlsFilesUnusable
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE, accepted_services
 from dicom_node.requesting.verifying import verify
+from service.calling import own_node_tls
 from service.errors import Unavailable
 from service.settings import DicomSettings
 
@@ -31,7 +32,7 @@ def choose_method(address: PeerAddress, own: DicomSettings, asked: By | None) ->
         Unavailable: what is asked for cannot work, or nothing can.
     """
     accepted = accepted_services(address)
-    fault = _node_fault(own) if asked != "get" else ""
+    fault = _node_fault(own, over_tls=address.tls is not None) if asked != "get" else ""
     can_move = STUDY_ROOT_MOVE in accepted and not fault
     can_get = STUDY_ROOT_GET in accepted
     if asked == "move" and not can_move:
@@ -48,11 +49,16 @@ def choose_method(address: PeerAddress, own: DicomSettings, asked: By | None) ->
     raise Unavailable(f"The peer takes C-MOVE alone, which cannot work: {fault}.")
 
 
-def _node_fault(own: DicomSettings) -> str:
-    """Why nothing can be moved to our own node; empty where it answers."""
+def _node_fault(own: DicomSettings, *, over_tls: bool) -> str:
+    """Why nothing can be moved to our own node; empty where it answers.
+
+    Who is called over TLS is taken to call back over TLS.
+    """
     host = _UNSPECIFIED.get(own.host, own.host)
     try:
-        verify(PeerAddress(host, own.port, own.ae_title, own.ae_title), timeout_s=10.0)
-    except AssociationFailed as error:
+        tls = own_node_tls(own, host) if over_tls else None
+        port = own.tls.port if over_tls else own.port
+        verify(PeerAddress(host, port, own.ae_title, own.ae_title, tls), timeout_s=10.0)
+    except (AssociationFailed, TlsFilesUnusable) as error:
         return f"our own node must run to be moved to ({error})"
     return ""

@@ -22,8 +22,13 @@ def find_orthanc() -> str | None:
 
 
 @contextmanager
-def running_orthanc(program: str, folder: Path, node_port: int) -> Iterator[httpx.Client]:
-    """An Orthanc that knows our node as the modality `precuneus`; yields a client of its API."""
+def running_orthanc(
+    program: str, folder: Path, node_port: int, **settings: object
+) -> Iterator[httpx.Client]:
+    """An Orthanc that knows our node as the modality `precuneus`; yields a client of its API.
+
+    `settings` are further ones of its configuration.
+    """
     dicom_port, http_port = free_port(), free_port()
     configuration = {
         "Name": "A hospital's PACS",
@@ -36,6 +41,7 @@ def running_orthanc(program: str, folder: Path, node_port: int) -> Iterator[http
         "DicomPort": dicom_port,
         "DicomModalities": {MODALITY: [AE_TITLE, "127.0.0.1", node_port]},
         "Plugins": [],
+        **settings,
     }
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "orthanc.log").open("wb") as log:
