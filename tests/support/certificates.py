@@ -1,0 +1,96 @@
+"""Certificates as an administrator makes them: by the command line of openssl."""
+
+import ssl
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from dicom_node.tls.files import TlsFiles
+from dicom_node.tls.identity import fingerprint_of
+
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+_LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A certificate and its key, both in PEM."""
+
+    certificate: Path
+    key: Path
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint_of(ssl.PEM_cert_to_DER_cert(self.certificate.read_text()))
+
+
+@dataclass(frozen=True)
+class Authority(Identity):
+    """Whoever signs certificates."""
+
+    def sign(self, name: str, *, days: int = 365) -> Identity:
+        """A certificate for servers and clients on this machine; `days` -1: it has expired."""
+        folder = self.certificate.parent
+        made = Identity(folder / f"{name}.pem", folder / f"{name}.key")
+        request, extensions = folder / f"{name}.csr", folder / f"{name}.cnf"
+        extensions.write_text(f"{_LOCAL}\nextendedKeyUsage=serverAuth,clientAuth\n")
+        _openssl("req", "-new", *_NEW_KEY, "-keyout", made.key, "-out", request, *_named(name))
+        signer = ("-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial")
+        lasting = ("-days", days, "-extfile", extensions)
+        _openssl("x509", "-req", "-in", request, *signer, *lasting, "-out", made.certificate)
+        return made
+
+
+def make_authority(folder: Path, name: str) -> Authority:
+    """A new authority whose files, and those it signs, are in `folder`."""
+    folder.mkdir(parents=True)
+    made = Authority(folder / f"{name}.pem", folder / f"{name}.key")
+    out = ("-keyout", made.key, "-out", made.certificate, "-days", 365)
+    _openssl("req", "-x509", *_NEW_KEY, *out, *_named(name))
+    return made
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Those of one hospital, and a stranger's that another authority has signed."""
+
+    authority: Authority
+    node: Identity
+    peer: Identity
+    stranger: Identity
+    foreign_authority: Authority
+
+    @property
+    def files(self) -> TlsFiles:
+        """What our node is configured with."""
+        return TlsFiles(self.node.certificate, self.node.key, self.authority.certificate)
+
+
+def make_certificates(folder: Path) -> Certificates:
+    """All that most tests need."""
+    ours = make_authority(folder / "ours", "hospital-ca")
+    foreign = make_authority(folder / "foreign", "foreign-ca")
+    return Certificates(ours, ours.sign("node"), ours.sign("peer"), foreign.sign("peer"), foreign)
+
+
+def client_context(
+    certificates: Certificates,
+    shown: Identity | None,
+    version: ssl.TLSVersion | None = None,
+) -> ssl.SSLContext:
+    """A peer that trusts our authority, shows a certificate or none, speaks one version or any."""
+    context = ssl.create_default_context(cafile=certificates.authority.certificate)
+    if shown is not None:
+        context.load_cert_chain(shown.certificate, shown.key)
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+def _named(name: str) -> tuple[str, str]:
+    return "-subj", f"/O=Test/CN={name}"
+
+
+def _openssl(*arguments: object) -> None:
+    command = ["openssl", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
