@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.peers import Caller
+from dicom_node.tls.identity import certificate_fault
 from service.peers import Peer, ip_address_of, list_peers
 from service.settings import DicomSettings
 
@@ -67,7 +68,8 @@ class KnownPeers:
                 f"{command} --host {address} admits it"
             )
         if peer.may_come_from(address):
-            return None
+            bound_to = peer.tls_certificate_sha256
+            return certificate_fault(caller.certificate, bound_to) if bound_to else None
         if not peer.has_source:
             return (
                 f"{title} is known, but by its host name {peer.host} alone: say with "

@@ -7,10 +7,10 @@ here opens a file or a connection.
 import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -35,20 +35,33 @@ class DatabaseSettings(BaseModel):
     pool_size: int = Field(default=10, ge=1)
 
 
-class TlsSettings(BaseModel):
-    """DICOM over TLS, of the node and of the associations that it makes; all files are in PEM."""
+class DicomTlsSettings(BaseModel):
+    """DICOM over TLS, on a port of its own; on as soon as there is a certificate."""
 
     certificate: Path | None = Field(
-        default=None, description="our certificate, with its chain; unset: no TLS"
+        default=None, description="our certificate and its chain, in PEM; unset: no TLS"
     )
-    key: Path | None = Field(default=None, description="its key; unset: in the certificate's file")
+    key: Path | None = Field(
+        default=None, description="its private key, in PEM; unset: in the certificate's file"
+    )
     ca: Path | None = Field(
-        default=None, description="authorities and single certificates of peers that are trusted"
+        default=None, description="in PEM, whose signatures on peers' certificates are trusted"
     )
     port: int = Field(default=2762, ge=0, le=65535)
     demand_certificate: bool | None = Field(
-        default=None, description="whether peers must show one; unset: when there is a CA file"
+        default=None, description="whether peers must show a certificate; unset: if there is a CA"
     )
+    handshake_timeout_s: float = Field(
+        default=15.0, gt=0, description="from connecting to the end of the handshake"
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.certificate is None and (self.key or self.ca or self.demand_certificate):
+            raise ValueError("TLS needs a certificate of ours: set __CERTIFICATE, too")
+        if self.demand_certificate and self.ca is None:
+            raise ValueError("certificates cannot be demanded without __CA to judge them by")
+        return self
 
 
 class DicomSettings(BaseModel):
@@ -56,6 +69,8 @@ class DicomSettings(BaseModel):
 
     host: str = "127.0.0.1"
     port: int = Field(default=11112, ge=0, le=65535)
+    plain: bool = Field(default=True, description="whether the port without TLS is open at all")
+    tls: DicomTlsSettings = DicomTlsSettings()
     ae_title: str = Field(default="PRECUNEUS", min_length=1, max_length=16)
     maximum_associations: int = Field(default=100, ge=1)
     maximum_associations_per_peer: int = Field(
@@ -92,7 +107,12 @@ class DicomSettings(BaseModel):
     keep_associations: int = Field(
         default=250_000, ge=1, description="lines of that record; beyond, the oldest go"
     )
-    tls: TlsSettings = TlsSettings()
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if not self.plain and self.tls.certificate is None:
+            raise ValueError("with PLAIN=false nobody could connect: set TLS__CERTIFICATE, too")
+        return self
 
     @field_validator("ae_title")
     @classmethod

@@ -13,6 +13,7 @@ from service.db.engine import make_engine
 from service.db.migrate import upgrade
 from service.postgres import Cluster
 from service.settings import Settings
+from tests.support.certificates import Certificates, make_certificates
 from tests.support.databases import MIGRATED, administer, fresh_database, named
 
 
@@ -43,6 +44,12 @@ def dcmtk() -> None:
     """Skips where dcmtk's programs are not installed."""
     if shutil.which("dcmsend") is None:
         pytest.skip("dcmtk is not installed")
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A hospital's, and a stranger's, made with openssl."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="session")

@@ -110,8 +110,9 @@ class TlsTransport:
         try:
             if self.security is None:
                 self._shake_hands()
-            while True:
-                filled += read(len(buffer) - filled, buffer[filled:])
+            while (size := read(len(buffer) - filled, buffer[filled:])) > 0:
+                filled += size
+            self._awaiting = True
         except ssl.SSLWantReadError:
             return filled or None
         except ssl.SSLZeroReturnError:

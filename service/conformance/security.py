@@ -1,11 +1,10 @@
 """Security and admission, as far as this configuration has them."""
 
-from typing import Any
-
 from dicom_node.scp import NodeConfig
 from service.conformance.facts import Parameter, Security
 from service.settings import Settings
 
+_TLS = "PRECUNEUS_DICOM__TLS__"
 _PROFILES = (
     "BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Profile (PS3.15 B.12): TLS 1.3, or "
     "TLS 1.2 with ephemeral keys and authenticated encryption; nothing weaker can be set",
@@ -14,7 +13,7 @@ _PROFILES = (
 
 def security(node: NodeConfig) -> Security:
     """What protects associations, and on which ports they come."""
-    port: int | None = node.port
+    port = node.port
     # A node that speaks TLS alone has no plain port.
     plain = () if port is None else (Parameter("DICOM", f"{port}", "PRECUNEUS_DICOM__PORT"),)
     profiles, facts, tls_ports = secure_transport(node)
@@ -28,19 +27,31 @@ def secure_transport(
 
     The one place of this package that knows how a node is told to speak TLS.
     """
-    acceptance: Any = getattr(node, "tls", None)
+    acceptance = node.tls
     if acceptance is None:
         return (), (), ()
     files = acceptance.files
     demanded = acceptance.demand if acceptance.demand is not None else files.ca is not None
-    handshake_s = getattr(node.deadlines, "handshake_s", node.deadlines.request_s)
     facts = (
-        Parameter("Certificate and key", "PEM files; replaced ones count without a restart"),
-        Parameter("Peers' certificates", "demanded" if demanded else "not demanded"),
-        Parameter("Trusted signers", "a CA file" if files.ca is not None else "none"),
-        Parameter("For the TLS handshake", f"{handshake_s:g} s"),
+        Parameter(
+            "Certificate and key",
+            "PEM files; replaced ones count without a restart",
+            f"{_TLS}CERTIFICATE",
+        ),
+        Parameter(
+            "Peers' certificates",
+            "demanded" if demanded else "not demanded",
+            f"{_TLS}DEMAND_CERTIFICATE",
+        ),
+        Parameter("Trusted signers", "a CA file" if files.ca is not None else "none", f"{_TLS}CA"),
+        Parameter(
+            "For the TLS handshake",
+            f"{node.deadlines.handshake_s:g} s",
+            f"{_TLS}HANDSHAKE_TIMEOUT_S",
+        ),
     )
-    return _PROFILES, facts, (Parameter("DICOM over TLS", f"{acceptance.port}"),)
+    port = Parameter("DICOM over TLS", f"{acceptance.port}", f"{_TLS}PORT")
+    return _PROFILES, facts, (port,)
 
 
 def admission(settings: Settings) -> tuple[str, ...]:

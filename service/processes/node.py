@@ -25,6 +25,7 @@ from service.opening import node_receiver, object_store, open_gallery, recoverin
 from service.processes.signals import stop_event
 from service.recover import recover, settle_unfinished
 from service.settings import DicomSettings, Settings
+from service.tls import require_tls_files, tls_acceptance
 
 _OTHER_FILES = 256
 _RECOVERY_PAUSE_S = 30.0
@@ -38,6 +39,7 @@ def run_node(settings: Settings) -> int:
     configure_pynetdicom()
     follow_parent()
     stopped = stop_event()
+    require_tls_files(settings.dicom.tls)
     _allow_open_files(settings.dicom)
     metrics = NodeMetrics()
     with (
@@ -75,7 +77,8 @@ def node_config(dicom: DicomSettings) -> NodeConfig:
     return NodeConfig(
         ae_title=dicom.ae_title,
         host=dicom.host,
-        port=dicom.port,
+        port=dicom.port if dicom.plain else None,
+        tls=tls_acceptance(dicom.tls),
         max_pdu=dicom.maximum_pdu_bytes,
         limits=Limits(
             associations=dicom.maximum_associations,
@@ -83,6 +86,7 @@ def node_config(dicom: DicomSettings) -> NodeConfig:
             half_open=dicom.maximum_half_open,
         ),
         deadlines=Deadlines(
+            handshake_s=dicom.tls.handshake_timeout_s,
             request_s=dicom.request_timeout_s,
             idle_s=dicom.idle_timeout_s,
             pdu_s=dicom.pdu_timeout_s,

@@ -21,6 +21,7 @@ from service.processes.api import require_key
 from service.settings import Settings
 from service.state_dir import make_state_dir
 from service.supervisor import ChildSpec, Supervisor
+from service.tls import require_tls_files
 
 _LOG = logging.getLogger("precuneus.serve")
 
@@ -29,17 +30,16 @@ def serve(settings: Settings) -> int:
     """Run the whole service until SIGTERM or Ctrl-C; 0 when everything ended in good order.
 
     Raises:
-        ConfigurationError: ports are taken, the state folder is in use, a key is missing.
+        ConfigurationError: ports are taken, the state folder is in use, a key is missing, or TLS
+            has no usable certificate.
         PostgresError: the embedded database does not start.
     """
     configure_logs()
     follow_parent()
+    require_tls_files(settings.dicom.tls)
     make_state_dir(settings.state_dir)
     with _only_one(settings.state_dir), open_database(settings):
-        for host, port, variable in (
-            (settings.dicom.host, settings.dicom.port, "--dicom-port"),
-            (settings.http.host, settings.http.port, "--http-port"),
-        ):
+        for host, port, variable in _listening(settings):
             require_free(host, port, variable)
         with open_gallery(settings) as engine:
             require_key(engine, settings.http)
@@ -50,6 +50,16 @@ def serve(settings: Settings) -> int:
         # All that is left is to stop the database, which a second signal must not cut short.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return code
+
+
+def _listening(settings: Settings) -> Iterator[tuple[str, int, str]]:
+    """Hosts and ports, and what changes them."""
+    dicom, http = settings.dicom, settings.http
+    if dicom.plain:
+        yield dicom.host, dicom.port, "--dicom-port"
+    if dicom.tls.certificate is not None:
+        yield dicom.host, dicom.tls.port, "PRECUNEUS_DICOM__TLS__PORT"
+    yield http.host, http.port, "--http-port"
 
 
 @contextmanager
@@ -93,10 +103,14 @@ def tuned_malloc() -> dict[str, str]:
 
 
 def _announce(settings: Settings) -> None:
+    dicom, http = settings.dicom, settings.http
     fields = {
         "action": "serving",
-        "dicom": f"{settings.dicom.ae_title}@{settings.dicom.host}:{settings.dicom.port}",
-        "http": f"http://{settings.http.host}:{settings.http.port}",
+        "http": f"http://{http.host}:{http.port}",
         "state_dir": str(settings.state_dir),
     }
+    if dicom.plain:
+        fields["dicom"] = f"{dicom.ae_title}@{dicom.host}:{dicom.port}"
+    if dicom.tls.certificate is not None:
+        fields["dicom_tls"] = f"{dicom.ae_title}@{dicom.host}:{dicom.tls.port}"
     _LOG.info("serving", extra=fields)

@@ -3,7 +3,7 @@
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -130,8 +130,9 @@ class RawPeer:
 class GoodSender:
     """A peer that sends small objects one after the other, on new associations now and then."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, connect: Callable[[int], RawPeer] = RawPeer) -> None:
+        """`connect` gets the port, and may add TLS."""
+        self._port, self._connect = port, connect
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._send)
         self.acknowledged = 0
@@ -159,7 +160,7 @@ class GoodSender:
         number = 0
         while not self._ended.is_set():
             try:
-                with RawPeer(self._port) as peer:
+                with self._connect(self._port) as peer:
                     assert peer.associate() == 0x02
                     for _ in range(3):
                         number += 1

@@ -17,7 +17,9 @@ from dicom_node.receive import Receiver, Register
 from dicom_node.scp import NodeConfig, StorageNode
 from dicom_node.statuses import ActionStatus, GeneralStatus, StoreStatus
 from dicom_node.storing import StorageLimits
+from dicom_node.tls.keeping import TlsAcceptance
 from tests.integration.dicom_node.abused import FEW, MB, PATIENT, Abused
+from tests.support.certificates import Certificates
 from tests.support.raw_peers import GoodSender
 from tests.unit.dicom_node.samples import Gallery
 
@@ -60,7 +62,13 @@ class RunningNode:
 
     @property
     def port(self) -> int:
+        assert self.node.port is not None
         return self.node.port
+
+    @property
+    def tls_port(self) -> int:
+        assert self.node.tls_port is not None
+        return self.node.tls_port
 
     def dataset_of(self, sop_instance_uid: str) -> bytes:
         """The stored bytes of an object, without preamble and file meta."""
@@ -105,6 +113,12 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., RunningNode]]:
 @pytest.fixture
 def running(start_node: Callable[..., RunningNode]) -> RunningNode:
     return start_node()
+
+
+@pytest.fixture
+def secure(start_node: Callable[..., RunningNode], certificates: Certificates) -> RunningNode:
+    """A node that speaks TLS as well, and demands certificates."""
+    return start_node(tls=TlsAcceptance(certificates.files, port=0))
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""DICOM over TLS as the settings have it, and whether its files can be used.
+
+Nothing here opens a connection.
+"""
+
+from dicom_node.errors import TlsFilesUnusable
+from dicom_node.tls.contexts import acceptor_context
+from dicom_node.tls.files import TlsFiles
+from dicom_node.tls.keeping import TlsAcceptance
+from dicom_node.tls.own import OwnCertificate, examine_own
+from service.errors import ConfigurationError
+from service.settings import DicomTlsSettings
+
+
+def tls_acceptance(tls: DicomTlsSettings) -> TlsAcceptance | None:
+    """How the node accepts associations over TLS; None where it does not."""
+    if tls.certificate is None:
+        return None
+    files = TlsFiles(tls.certificate, tls.key, tls.ca)
+    return TlsAcceptance(files, tls.port, tls.demand_certificate)
+
+
+def require_tls_files(tls: DicomTlsSettings) -> OwnCertificate | None:
+    """Make sure that the node can speak TLS, if it is to; says what it will show.
+
+    Raises:
+        ConfigurationError: a file is missing or wrong; the message says which setting names it.
+    """
+    acceptance = tls_acceptance(tls)
+    if acceptance is None:
+        return None
+    try:
+        own = examine_own(acceptance.files)
+        acceptor_context(acceptance.files, demand=acceptance.demand)
+    except TlsFilesUnusable as error:
+        raise ConfigurationError(f"PRECUNEUS_DICOM__TLS: {error}.") from None
+    return own
