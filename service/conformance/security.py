@@ -33,15 +33,17 @@ def secure_transport(
     files = acceptance.files
     demanded = acceptance.demand if acceptance.demand is not None else files.ca is not None
     facts = (
-        Parameter("Certificate and key", "PEM files; replaced ones count without a restart", f"{_TLS}CERTIFICATE"),
+        Parameter(
+            "Certificate and key",
+            "PEM files; replaced ones count without a restart",
+            f"{_TLS}CERTIFICATE",
+        ),
         Parameter(
             "Peers' certificates",
             "demanded" if demanded else "not demanded",
             f"{_TLS}DEMAND_CERTIFICATE",
         ),
-        Parameter(
-            "Trusted signers", "a CA file" if files.ca is not None else "none", f"{_TLS}CA"
-        ),
+        Parameter("Trusted signers", "a CA file" if files.ca is not None else "none", f"{_TLS}CA"),
         Parameter(
             "For the TLS handshake",
             f"{node.deadlines.handshake_s:g} s",

@@ -27,9 +27,7 @@ from tests.unit.dicom_node.upper_layer.wire import (
     p_data,
 )
 
-DEADLINES = Deadlines(
-    handshake_s=1, request_s=2, pdu_s=2, send_s=1, close_s=0.5, minimum_rate=1024
-)
+DEADLINES = Deadlines(handshake_s=1, request_s=2, pdu_s=2, send_s=1, close_s=0.5, minimum_rate=1024)
 
 
 @dataclass

@@ -103,4 +103,6 @@ def test_tls_on_the_plain_port_ends_at_once(
 ) -> None:
     with pytest.raises((ssl.SSLError, ConnectionError)):
         SecurePeer(secure.port, client_context(certificates, certificates.peer))
-    assert "the peer seems to speak TLS, and this port takes plain DICOM" in the_event(secure).reason
+    assert (
+        "the peer seems to speak TLS, and this port takes plain DICOM" in the_event(secure).reason
+    )
