@@ -1,7 +1,6 @@
 """Examines an installation and says how to mend what is wrong.
 
 It changes nothing, but that an embedded database which is not there yet is made, to be looked at.
-
 Every finding is something an administrator can act on; nothing of a patient is in it.
 """
 
