@@ -118,16 +118,7 @@ class StorageNode:
         self._loop.start()
         for listener in self._listeners:
             self._loop.post(listener.begin)
-        _log.info(
-            "node listens",
-            extra={
-                "action": "node.started",
-                "ae_title": config.ae_title,
-                "host": config.host,
-                "port": self.port,
-                "tls_port": self.tls_port,
-            },
-        )
+        self._tell_started()
 
     @property
     def port(self) -> int | None:
@@ -152,6 +143,19 @@ class StorageNode:
             # A lambda, so that each gets the context of the moment.
             enter = partial(self._enter, lambda taken: TlsTransport(taken, keeper.context))
             self._secure = Listener(self._loop, config.host, config.tls.port, enter)
+
+    def _tell_started(self) -> None:
+        config = self._config
+        _log.info(
+            "node listens",
+            extra={
+                "action": "node.started",
+                "ae_title": config.ae_title,
+                "host": config.host,
+                "port": self.port,
+                "tls_port": self.tls_port,
+            },
+        )
 
     def stop(self, drain_s: float = 0.0) -> None:
         """Take no new associations, let the running ones finish for `drain_s`, abort the rest.

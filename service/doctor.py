@@ -1,14 +1,13 @@
 """Examines an installation and says how to mend what is wrong.
 
 It changes nothing, but that an embedded database which is not there yet is made, to be looked at.
-
 Every finding is something an administrator can act on; nothing of a patient is in it.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Literal
@@ -33,6 +32,7 @@ from service.peers import list_peers
 from service.ports import is_free
 from service.postgres import PostgresError
 from service.settings import Settings
+from service.tls import require_tls_files
 
 _LOW_DISK_BYTES = 10 * 1024**3
 # Older ones overflow in parallel HNSW builds (CVE-2026-3172).
@@ -55,7 +55,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Look at settings, folders, ports, weights, device, and the database if it can be opened."""
     findings = [_settings(settings), _admission(settings), _state_dir(settings), _disk(settings)]
-    findings += [_dicom_port(settings), _http_port(settings)]
+    findings += [*_dicom_ports(settings), _http_port(settings)]
     findings += [_weights(settings), _device(settings)]
     try:
         with open_database(settings) as engine:
@@ -104,6 +104,19 @@ def _admission(settings: Settings) -> Finding:
     except ServiceError as error:
         return Finding("admission", "wrong", "the rules cannot be understood", str(error))
     return Finding("admission", "ok", f"{len(rules.rules)} rules, otherwise {rules.otherwise}")
+
+
+def _dicom_ports(settings: Settings) -> Iterator[Finding]:
+    if settings.dicom.plain:
+        yield _dicom_port(settings)
+    try:
+        own = require_tls_files(settings.dicom.tls)
+    except ServiceError as error:
+        yield Finding("DICOM TLS", "wrong", "the node cannot start", str(error))
+    else:
+        if own is not None:
+            detail = f"port {settings.dicom.tls.port}, certificate until {own.not_after:%Y-%m-%d}"
+            yield Finding("DICOM TLS", "ok", detail)
 
 
 def _dicom_port(settings: Settings) -> Finding:
@@ -184,14 +197,10 @@ def _pgvector(version: str | None) -> Finding:
 
 
 def _gallery(engine: Engine, settings: Settings) -> Iterator[Finding]:
-    checks: list[Callable[[], Finding]] = [
-        lambda: _active_encoder(engine, settings),
-        lambda: _patient_keys(engine, settings),
-        lambda: _api_keys(engine, settings),
-        lambda: _known_peers(engine, settings),
-    ]
-    for check in checks:
-        yield check()
+    yield _active_encoder(engine, settings)
+    yield _patient_keys(engine, settings)
+    yield _api_keys(engine, settings)
+    yield _known_peers(engine, settings)
 
 
 def _active_encoder(engine: Engine, settings: Settings) -> Finding:

@@ -55,6 +55,12 @@ class DicomTlsSettings(BaseModel):
         default=15.0, gt=0, description="from connecting to the end of the handshake"
     )
 
+    @field_validator("certificate", "key", "ca", mode="before")
+    @classmethod
+    def _unset(cls, value: object) -> object:
+        """An empty variable is none: so a compose file can pass it on."""
+        return None if value == "" else value
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.certificate is None and (self.key or self.ca or self.demand_certificate):

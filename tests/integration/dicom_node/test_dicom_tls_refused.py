@@ -50,11 +50,13 @@ def test_who_shows_no_good_certificate_is_refused(
 ) -> None:
     choose, words = SHOWN[kind]
     context = client_context(certificates, choose(certificates), version)
-    with socket.create_connection(("127.0.0.1", secure.tls_port), timeout=30) as connection:
-        # In TLS 1.3 the peer hears of it when it reads, after its own part of the handshake.
-        with pytest.raises(ssl.SSLError) as heard:
-            with context.wrap_socket(connection, server_hostname="localhost") as tls:
-                tls.recv(1)
+    # In TLS 1.3 the peer hears of it when it reads, after its own part of the handshake.
+    with (
+        pytest.raises(ssl.SSLError) as heard,
+        socket.create_connection(("127.0.0.1", secure.tls_port), timeout=30) as connection,
+        context.wrap_socket(connection, server_hostname="localhost") as tls,
+    ):
+        tls.recv(1)
     assert "ALERT" in str(heard.value)
     event = the_event(secure)
     assert event.stage is AssociationStage.ABORTED
