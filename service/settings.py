@@ -35,7 +35,7 @@ class DatabaseSettings(BaseModel):
     pool_size: int = Field(default=10, ge=1)
 
 
-class TlsSettings(BaseModel):
+class DicomTlsSettings(BaseModel):
     """DICOM over TLS, of the node and of the associations that it makes; all files are in PEM."""
 
     certificate: Path | None = Field(
@@ -92,7 +92,7 @@ class DicomSettings(BaseModel):
     keep_associations: int = Field(
         default=250_000, ge=1, description="lines of that record; beyond, the oldest go"
     )
-    tls: TlsSettings = TlsSettings()
+    tls: DicomTlsSettings = DicomTlsSettings()
 
     @field_validator("ae_title")
     @classmethod

@@ -22,7 +22,6 @@ from tests.support.peers import dataset_bytes, storescp
 from tests.support.service import AE_TITLE, free_port
 from tests.support.tls_peers import over_tls, secure_storescp
 
-
 pytestmark = pytest.mark.usefixtures("dcmtk")
 
 

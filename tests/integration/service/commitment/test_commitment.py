@@ -1,5 +1,6 @@
 """A peer asks whether its objects are safe, and is told on an association of ours."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

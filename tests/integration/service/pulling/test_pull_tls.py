@@ -20,7 +20,7 @@ from service.pulling.method import choose_method
 from service.pulling.pulling import Puller
 from service.pulling.reconciling import reconcile
 from service.pulling.throttle import Throttle
-from service.settings import DicomSettings, TlsSettings
+from service.settings import DicomSettings, DicomTlsSettings
 from tests.integration.service.pulling.conftest import Made
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.orthanc import find_orthanc, running_orthanc
@@ -56,7 +56,9 @@ def secure_archive(tmp_path: Path, engine: Engine, made: Made) -> Iterator[Secur
         certificates.authority.certificate,
     )
     own = DicomSettings(
-        tls=TlsSettings(certificate=node.certificate, key=node.key, ca=trusted, port=free_port())
+        tls=DicomTlsSettings(
+            certificate=node.certificate, key=node.key, ca=trusted, port=free_port()
+        )
     )
     tls_settings = {
         "DicomTlsEnabled": True,
