@@ -121,7 +121,7 @@ def test_nothing_listens(made: Certificates) -> None:
 def test_a_peer_that_says_nothing_after_its_tickets(made: Certificates) -> None:
     with silent(server_of(made.peer)) as port:
         address = over_tls(port, made.files)
-        with pytest.raises(AssociationFailed, match="no answer came|without an answer"):
+        with pytest.raises(AssociationFailed, match=r"no answer came|without an answer"):
             verify(address, timeout_s=1.0)
 
 

@@ -1,4 +1,11 @@
+"""`precuneus node peers …` as it is typed."""
+
+from pathlib import Path
+
+from tests.support.certificates import make_certificates
 from tests.support.commands import Shell
+from tests.support.service import AE_TITLE
+from tests.support.tls_peers import secure_storescp
 
 _PACS = ("pacs", "--ae-title", "ARCHIVE", "--host", "127.0.0.1", "--port", "1")
 
@@ -18,6 +25,35 @@ def test_peers_by_commands(shell: Shell) -> None:
     assert "nothing listens" in asked.json()["reason"]
     assert shell.run("node", "peers", "remove", "pacs").code == 0
     assert shell.run("node", "peers", "list", "--json").json() == []
+
+
+def test_peers_over_tls_by_commands(shell: Shell, tmp_path: Path) -> None:
+    made = make_certificates(tmp_path / "certificates")
+    trusted = made.authority.certificate
+    settings = {
+        "PRECUNEUS_DICOM__TLS__CERTIFICATE": str(made.node.certificate),
+        "PRECUNEUS_DICOM__TLS__KEY": str(made.node.key),
+        "PRECUNEUS_DICOM__TLS__CA": str(trusted),
+    }
+    with secure_storescp(tmp_path / "peer", made.peer, trusted) as port:
+        place = ("--ae-title", AE_TITLE, "--host", "127.0.0.1", "--port", port, "--tls")
+        add = ("node", "peers", "add", "pacs", *place)
+        added = shell.run(*add, "--certificate-sha256", made.peer.fingerprint, "--json")
+        assert (added.json()["tls"], added.json()["tls_certificate_sha256"]) == (
+            True,
+            made.peer.fingerprint,
+        )
+        assert "called over TLS, certificate" in shell.run("node", "peers", "list").output
+        asked = shell.run("node", "peers", "echo", "pacs", **settings)
+        assert (asked.code, asked.output) == (0, "pacs answers.\n"), asked.errors
+        without = shell.run("node", "peers", "echo", "pacs", "--json")
+        assert without.code == 1
+        assert "PRECUNEUS_DICOM__TLS__CERTIFICATE" in without.json()["reason"]
+        shell.run(*add, "--certificate-sha256", made.node.fingerprint)
+        refused = shell.run("node", "peers", "echo", "pacs", "--json", **settings)
+        assert (refused.code, "bound to" in refused.json()["reason"]) == (1, True)
+        once = shell.run("node", "echo", "--host", "127.0.0.1", "--port", port, "--tls", **settings)
+        assert once.code == 0, once.output
 
 
 def test_wrong_usage_and_unknown_peers_have_their_codes(shell: Shell) -> None:

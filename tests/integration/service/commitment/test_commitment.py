@@ -1,5 +1,6 @@
 """A peer asks whether its objects are safe, and is told on an association of ours."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ class Told:
 
 
 @contextmanager
-def listening(port: int) -> Iterator[Told]:
+def listening(port: int, tls: ssl.SSLContext | None = None) -> Iterator[Told]:
     """The peer's own listener."""
     told = Told()
 
@@ -60,7 +61,9 @@ def listening(port: int) -> Iterator[Told]:
     entity = AE("PACS")
     entity.add_supported_context(STORAGE_COMMITMENT, scu_role=False, scp_role=True)
     handlers = [(evt.EVT_N_EVENT_REPORT, hear)]
-    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+    server = entity.start_server(
+        ("127.0.0.1", port), block=False, evt_handlers=handlers, ssl_context=tls
+    )
     try:
         yield told
     finally:

@@ -14,6 +14,8 @@ from dicom_node.receive import Receiver
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.selection import Selection
 from dicom_node.requesting.verifying import verify
+from dicom_node.scp import NodeConfig, StorageNode
+from dicom_node.tls.keeping import TlsAcceptance
 from service.errors import Unavailable
 from service.peers import Peer, add_peer
 from service.pulling.method import choose_method
@@ -23,7 +25,7 @@ from service.pulling.throttle import Throttle
 from service.settings import DicomSettings, DicomTlsSettings
 from tests.integration.service.pulling.conftest import Made
 from tests.support.certificates import Certificates, make_certificates
-from tests.support.orthanc import find_orthanc, running_orthanc
+from tests.support.orthanc import MODALITY, find_orthanc, running_orthanc
 from tests.support.service import free_port
 
 ALL = Selection(since=date(2024, 1, 1), until=date(2024, 12, 31))
@@ -60,12 +62,19 @@ def secure_archive(tmp_path: Path, engine: Engine, made: Made) -> Iterator[Secur
             certificate=node.certificate, key=node.key, ca=trusted, port=free_port()
         )
     )
-    tls_settings = {
+    tls_settings: dict[str, object] = {
         "DicomTlsEnabled": True,
         "DicomTlsCertificate": str(shown.certificate),
         "DicomTlsPrivateKey": str(shown.key),
         "DicomTlsTrustedCertificates": str(trusted),
     }
+    modality = {
+        "AET": own.ae_title,
+        "Host": "127.0.0.1",
+        "Port": own.tls.port,
+        "UseDicomTls": True,
+    }
+    tls_settings["DicomModalities"] = {MODALITY: modality}
     with running_orthanc(program, tmp_path, own.tls.port, **tls_settings) as client:
         for file in made.files:
             client.post("/instances", content=file.read_bytes()).raise_for_status()
@@ -86,6 +95,22 @@ def test_studies_are_listed_and_fetched_over_tls(
     report = Puller(engine, take, address, method, Throttle()).run("pacs", ALL)
     assert (report.succeeded, report.received) == (True, len(made.uids))
     assert reconcile(engine, "pacs", address, ALL).totals["missing"] == 0
+
+
+def test_studies_are_moved_to_our_node_over_tls(
+    secure_archive: SecureArchive, engine: Engine, take: Receiver, made: Made
+) -> None:
+    acceptance = TlsAcceptance(secure_archive.certificates.files, secure_archive.own.tls.port)
+    node = StorageNode(NodeConfig(port=0, tls=acceptance), take)
+    node.start()
+    try:
+        method = choose_method(secure_archive.address, secure_archive.own, None)
+        assert method.by == "move"
+        puller = Puller(engine, take, secure_archive.address, method, Throttle())
+        report = puller.run("pacs", ALL)
+    finally:
+        node.stop()
+    assert (report.by, report.succeeded, report.received) == ("move", True, len(made.uids))
 
 
 def test_nothing_is_moved_while_our_node_is_not_there_for_tls(
