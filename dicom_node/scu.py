@@ -18,6 +18,7 @@ from dicom_node.meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAM
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import prepare
 from dicom_node.requesting.diagnosis import connection_fault
+from dicom_node.requesting.hearing import Rejections
 from dicom_node.requesting.reactor import park
 from dicom_node.tls.contexts import PeerTls
 from dicom_node.tls.probing import handshake_fault
@@ -149,17 +150,18 @@ def _associate(address: PeerAddress, contexts: list[tuple[str, str]]) -> Associa
     entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_S
     entity.connection_timeout = _TIMEOUT_S
+    rejections = Rejections()
     association = entity.associate(
         address.host,
         address.port,
         contexts=[build_context(abstract, syntax) for abstract, syntax in contexts],
         ae_title=address.called_ae_title,
         tls_args=address.tls.arguments if address.tls else None,
-        evt_handlers=[(evt.EVT_CONN_OPEN, prepare, [[], _TIMEOUT_S])],
+        evt_handlers=[(evt.EVT_CONN_OPEN, prepare, [[], _TIMEOUT_S]), rejections.handler],
     )
     if association.is_established:
         return association
-    if association.is_rejected:
+    if rejections.heard is not None:
         reason = f"it rejected the association; is its AE title {address.called_ae_title}?"
     else:
         reason = _tls_fault(address) or (

@@ -16,6 +16,7 @@ from dicom_node.errors import AssociationFailed
 from dicom_node.meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.diagnosis import connection_fault, reason_of_failure
+from dicom_node.requesting.hearing import Rejections
 
 TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 300.0
@@ -71,6 +72,7 @@ def _associate(
     entity.dimse_timeout = entity.network_timeout = timeouts[1]
     opened: list[socket.socket] = []
     opening = (evt.EVT_CONN_OPEN, prepare, [opened, timeouts[0]])
+    rejections = Rejections()
     started = time.monotonic()
     try:
         association = entity.associate(
@@ -81,7 +83,7 @@ def _associate(
             max_pdu=MAX_PDU,
             ext_neg=list(roles),
             tls_args=address.tls.arguments if address.tls else None,
-            evt_handlers=[opening, *handlers],
+            evt_handlers=[opening, rejections.handler, *handlers],
         )
     except (OSError, ValueError) as error:
         fault = connection_fault(address) or f"it cannot be called ({type(error).__name__})"
@@ -93,7 +95,7 @@ def _associate(
     # pynetdicom leaves the socket of a failed association to the garbage collector.
     for connection in opened:
         connection.close()
-    reason = reason_of_failure(address, association, time.monotonic() - started)
+    reason = reason_of_failure(address, association, rejections, time.monotonic() - started)
     raise AssociationFailed(f"{address}: {reason}")
 
 

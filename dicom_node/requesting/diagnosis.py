@@ -8,9 +8,9 @@ import socket
 import ssl
 
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from dicom_node.requesting.address import PeerAddress
+from dicom_node.requesting.hearing import Rejections
 from dicom_node.tls.probing import handshake_fault
 
 _PROBE_S = 3.0
@@ -26,11 +26,13 @@ _REJECTIONS = {
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
-def reason_of_failure(address: PeerAddress, association: Association, waited_s: float) -> str:
+def reason_of_failure(
+    address: PeerAddress, association: Association, rejections: Rejections, waited_s: float
+) -> str:
     """Why `association` is not established; `waited_s` is how long its answer was waited for."""
     answer = association.acceptor.primitive
-    if association.is_rejected:
-        return _rejection(address, answer)
+    if rejections.heard is not None:
+        return _rejection(address, rejections.heard)
     if answer is not None and answer.result == 0:
         return "it accepts the association, but none of the services asked for"
     fault = connection_fault(address)
@@ -49,8 +51,7 @@ def reason_of_failure(address: PeerAddress, association: Association, waited_s: 
     )
 
 
-def _rejection(address: PeerAddress, answer: A_ASSOCIATE | None) -> str:
-    key = (getattr(answer, "result_source", 0), getattr(answer, "diagnostic", 0))
+def _rejection(address: PeerAddress, key: tuple[int, int]) -> str:
     words = _REJECTIONS.get(
         key, "it gave no reason; are both AE titles, {called} and {calling}, the ones it knows?"
     )

@@ -52,6 +52,8 @@ def echo(
     configure_pynetdicom()
     own = Settings().dicom
     secured = None
+    # Our own node may have no other port.
+    tls = tls or not (own.plain or host)
     if tls:
         secured = peer_tls(own_tls_files(own), host) if host else own_node_tls(own, own.host)
     result = ask(

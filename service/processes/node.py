@@ -15,6 +15,7 @@ from dicom_node.scp import NodeConfig, StorageNode
 from dicom_node.storing import StorageLimits
 from service.associations.observing import RecordingObserver
 from service.associations.recorder import AssociationRecorder
+from service.calling import own_tls_files
 from service.child import follow_parent
 from service.commitment.service import CommitmentService
 from service.housekeeping import Housekeeping
@@ -50,7 +51,8 @@ def run_node(settings: Settings) -> int:
     ):
         store = object_store(settings)
         settle_unfinished(engine, store)
-        commitment = CommitmentService(engine, store, settings.dicom.ae_title)
+        dicom = settings.dicom
+        commitment = CommitmentService(engine, store, dicom.ae_title, own_tls_files(dicom))
         housekeeping = Housekeeping(settings, engine)
         node = StorageNode(
             node_config(settings.dicom),

@@ -32,7 +32,8 @@ def choose_method(address: PeerAddress, own: DicomSettings, asked: By | None) ->
         Unavailable: what is asked for cannot work, or nothing can.
     """
     accepted = accepted_services(address)
-    fault = _node_fault(own, over_tls=address.tls is not None) if asked != "get" else ""
+    over_tls = address.tls is not None or not own.plain
+    fault = _node_fault(own, over_tls=over_tls) if asked != "get" else ""
     can_move = STUDY_ROOT_MOVE in accepted and not fault
     can_get = STUDY_ROOT_GET in accepted
     if asked == "move" and not can_move:
