@@ -184,4 +184,5 @@ class GroupRegistrar(GalleryRegistrar):
             # What went wrong before it is what counts; the server rolls back by itself.
             fields = {"action": "registrar.connection_lost", "error": type(error).__name__}
             _LOG.warning("a connection of the registrar ended by itself", extra=fields)
-            connection.invalidate()
+            if not connection.closed:
+                connection.invalidate()
