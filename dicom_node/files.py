@@ -122,6 +122,15 @@ class ObjectStore:
         """The names of all complete files, or those of one bucket ("00" to "ff"), in no order."""
         return self._files(".dcm", bucket)
 
+    def is_held(self, name: str) -> bool:
+        """Whether a living writer still has a complete file in hand, and may remove it.
+
+        Raises:
+            OSError: it is not there, or cannot be opened.
+        """
+        with self.path(name).open("rb") as file:
+            return not _lock_now(file)
+
     def describe(self, name: str) -> tuple[StoredFile, str | None]:
         """Size and hash of a complete file, read anew, and the source its file meta names.
 

@@ -4,16 +4,15 @@ The titles are those of IHE's Imaging Object Change Management (RAD TF-3 4.66.4.
 7011). Nothing of the document but UIDs and the title's code is looked at.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import pydicom
-from pydicom.dataset import Dataset
-
+from dicom_node.dataset import open_stored
 from dicom_node.errors import CannotUnderstand
+from dicom_node.items import Element, ItemReader
 from dicom_node.uids import is_uid
-from dicom_node.values import text_of, value_of
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 RejectionCode = Literal["113001", "113037", "113038", "113039"]
@@ -23,8 +22,12 @@ REJECTIONS: dict[str, str] = {
     "113038": "incorrect modality worklist entry",
     "113039": "data retention policy expired",
 }
-_MAX_DOCUMENT_BYTES = 32 << 20
-_TAGS = ["SOPClassUID", "ConceptNameCodeSequence", "CurrentRequestedProcedureEvidenceSequence"]
+# Some ten thousand references; a note names the images of one study.
+_MAX_DOCUMENT_BYTES = 2 << 20
+_MAX_ELEMENTS = 100_000
+_SOP_CLASS_UID, _SOP_INSTANCE_UID, _STUDY_UID, _SERIES_UID = 0x80016, 0x81155, 0x20000D, 0x20000E
+_TITLE, _CODE_VALUE, _CODING_SCHEME = 0x40A043, 0x80100, 0x80102
+_EVIDENCE, _SERIES, _INSTANCES = 0x40A375, 0x81115, 0x81199
 
 
 @dataclass(frozen=True)
@@ -53,42 +56,36 @@ def read_rejection_note(path: Path) -> RejectionNote | None:
     """
     if path.stat().st_size > _MAX_DOCUMENT_BYTES:
         raise CannotUnderstand("the Key Object Selection document is too large")
-    try:
-        document = pydicom.dcmread(path, specific_tags=list(_TAGS))
-        code = _title_code(document)
-        if code not in REJECTIONS or document.get("SOPClassUID") != KEY_OBJECT_SELECTION:
-            return None
-        return RejectionNote(code, tuple(dict.fromkeys(_references(document))))
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:
-        kind = type(error).__name__
-        raise CannotUnderstand(
-            f"the Key Object Selection document cannot be parsed ({kind})"
-        ) from None
+    with open_stored(path, _MAX_DOCUMENT_BYTES) as source:
+        source.file.seek(source.start)
+        _, is_little = source.encoding
+        encoded = source.file.read(source.size - source.start)
+    reader = ItemReader(encoded, is_little=is_little, max_steps=_MAX_ELEMENTS)
+    document = reader.top()
+    code = _title_code(reader, document)
+    sop_class_uid = reader.text(document.get(_SOP_CLASS_UID))
+    if code not in REJECTIONS or sop_class_uid != KEY_OBJECT_SELECTION:
+        return None
+    return RejectionNote(code, tuple(dict.fromkeys(_references(reader, document))))
 
 
-def _title_code(document: Dataset) -> str:
-    titles = _items(document, "ConceptNameCodeSequence")
-    if not titles or text_of(titles[0], "CodingSchemeDesignator") != "DCM":
+def _title_code(reader: ItemReader, document: Mapping[int, Element]) -> str:
+    titles = reader.items(document.get(_TITLE))
+    if not titles or reader.text(titles[0].get(_CODING_SCHEME)) != "DCM":
         return ""
-    return text_of(titles[0], "CodeValue") or ""
+    return reader.text(titles[0].get(_CODE_VALUE))
 
 
-def _references(document: Dataset) -> list[Reference]:
+def _references(reader: ItemReader, document: Mapping[int, Element]) -> list[Reference]:
     """The evidence sequence names every instance that the content refers to (PS3.3 C.17.6.2)."""
     named = [
         Reference(
-            text_of(study, "StudyInstanceUID") or "",
-            text_of(series, "SeriesInstanceUID") or "",
-            text_of(instance, "ReferencedSOPInstanceUID") or "",
+            reader.text(study.get(_STUDY_UID)),
+            reader.text(series.get(_SERIES_UID)),
+            reader.text(instance.get(_SOP_INSTANCE_UID)),
         )
-        for study in _items(document, "CurrentRequestedProcedureEvidenceSequence")
-        for series in _items(study, "ReferencedSeriesSequence")
-        for instance in _items(series, "ReferencedSOPSequence")
+        for study in reader.items(document.get(_EVIDENCE))
+        for series in reader.items(study.get(_SERIES))
+        for instance in reader.items(series.get(_INSTANCES))
     ]
     return [reference for reference in named if all(map(is_uid, vars(reference).values()))]
-
-
-def _items(dataset: Dataset, keyword: str) -> list[Any]:
-    return list(value_of(dataset, keyword) or ())

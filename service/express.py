@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicom_node.errors import OutOfResources
 from dicom_node.receive import ReceivedObject
 from service.admitting import Admission
+from service.registering_failures import DatabaseAway, has_waited
 from service.registering_statement import PREPARE
 
 _BEGIN_AND_EXECUTE = "BEGIN; EXECUTE precuneus_register (%s)"
@@ -57,6 +58,7 @@ class ExpressLane:
         """Whether all of a group are registered and committed; if not, nothing of it was written.
 
         Raises:
+            DatabaseAway: it waited in vain, as the long way would; nothing was written.
             OutOfResources: the commit broke off, so that nobody knows.
             what `on_disk` raises, and then nothing was written.
         """
@@ -75,8 +77,10 @@ class ExpressLane:
                     _commit(cursor)
                 else:
                     cursor.execute("ROLLBACK")
-        except psycopg2.Error:
+        except psycopg2.Error as error:
             self.close()
+            if has_waited(error.pgcode):
+                raise DatabaseAway(_reason(error)) from None
             return False
         except BaseException:
             self.close()
@@ -100,6 +104,9 @@ def _commit(cursor: Any) -> None:
     try:
         cursor.execute("COMMIT")
     except psycopg2.Error as error:
-        code = error.pgcode or "no answer"
-        reason = f"the gallery's database did not take the object (commit, {code})"
-        raise OutOfResources(reason, outcome_unknown=True) from None
+        raise OutOfResources(_reason(error, "commit, "), outcome_unknown=True) from None
+
+
+def _reason(error: psycopg2.Error, when: str = "") -> str:
+    code = error.pgcode or "no answer"
+    return f"the gallery's database did not take the object ({when}{code})"

@@ -3,10 +3,11 @@
 Called by the DICOM node and by imports before anything is acknowledged. No torch here.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.errors import DicomError, OutOfResources
 from dicom_node.files import ObjectStore
@@ -15,11 +16,13 @@ from service.admission.rules import AdmissionRules
 from service.admitting import Admission
 from service.express import ExpressLane
 from service.patients import PatientKeyer
+from service.registering_failures import DatabaseAway, TryAgain, unavailable
 from service.registering_statement import EXECUTE, INSERT, PREPARE
 
 # Statements end while peers still wait. A plan made while the gallery was small and then kept would
 # be for scanning it whole.
 _SESSION = "SET statement_timeout = '20s'; SET lock_timeout = '10s'; SET enable_seqscan = off"
+_LOG = logging.getLogger("precuneus.node")
 
 
 class GalleryRegistrar:
@@ -53,7 +56,7 @@ class GalleryRegistrar:
         try:
             connection = self._engine.connect()
         except SQLAlchemyError as error:
-            raise _unavailable(error) from None
+            raise unavailable(error) from None
         with connection:
             outcome = self._commit(connection, [received], lambda: None)[0]
         if isinstance(outcome, DicomError):
@@ -67,11 +70,11 @@ class GalleryRegistrar:
             outcomes = self._admission.register(connection, group, on_disk)
             on_disk()
         except SQLAlchemyError as error:
-            raise _unavailable(error) from None
+            raise unavailable(error) from None
         try:
             connection.commit()
         except SQLAlchemyError as error:
-            raise _unavailable(error, outcome_unknown=True) from None
+            raise unavailable(error, outcome_unknown=True) from None
         return outcomes
 
 
@@ -100,17 +103,18 @@ class GroupRegistrar(GalleryRegistrar):
     ) -> Sequence[Outcome]:
         """As `dicom_node.receive.RegisterGroup` says.
 
-        What the database refuses as a group is tried one by one; a database that does not answer
-        is asked once more at most.
+        A group that an object of it spoils is tried one by one. A database that is locked, slow,
+        full or away refuses it as a whole: no object waits for what the first waited for in vain.
+        One that broke off is asked once more at most.
         """
         try:
             try:
                 return self._attempt(group, on_disk)
-            except _Gone:
-                # A connection that was idle tells only now that the server was started anew.
+            except TryAgain:
+                # An idle connection tells only now that the server was started anew.
                 return self._attempt(group, on_disk)
         except OutOfResources as error:
-            is_all = isinstance(error, _Away) or error.outcome_unknown or len(group) == 1
+            is_all = isinstance(error, DatabaseAway) or error.outcome_unknown or len(group) == 1
             return [error] * len(group) if is_all else self._one_by_one(group, on_disk)
 
     def _one_by_one(
@@ -120,7 +124,7 @@ class GroupRegistrar(GalleryRegistrar):
         for received in group:
             try:
                 outcomes += self._attempt([received], on_disk)
-            except _Away as error:
+            except DatabaseAway as error:
                 return outcomes + [error] * (len(group) - len(outcomes))
             except OutOfResources as error:
                 outcomes.append(error)
@@ -132,8 +136,9 @@ class GroupRegistrar(GalleryRegistrar):
         """One transaction for the group; nothing of it stays when this raises.
 
         Raises:
-            _Away: the database did not answer, before the commit.
-            OutOfResources: it refused, or (`outcome_unknown`) broke off during the commit.
+            DatabaseAway: the database did not answer, or cannot work, before the commit.
+            OutOfResources: it refused an object, or (`outcome_unknown`) broke off during the
+                commit.
         """
         if self._express.register(group, on_disk):
             return [Registration.STORED] * len(group)
@@ -141,7 +146,7 @@ class GroupRegistrar(GalleryRegistrar):
             if self._connection is None:
                 self._connection = self._connected()
         except SQLAlchemyError as error:
-            raise _Away(str(_unavailable(error))) from None
+            raise DatabaseAway(str(unavailable(error))) from None
         connection = self._connection
         try:
             outcomes = self._commit(connection, group, on_disk)
@@ -154,10 +159,14 @@ class GroupRegistrar(GalleryRegistrar):
     def _connected(self) -> Connection:
         """A connection outside the pool, with its own settings and its plan."""
         connection = self._engine.connect()
-        connection.detach()
-        connection.exec_driver_sql(_SESSION)
-        connection.exec_driver_sql(PREPARE)
-        connection.commit()
+        try:
+            connection.detach()
+            connection.exec_driver_sql(_SESSION)
+            connection.exec_driver_sql(PREPARE)
+            connection.commit()
+        except BaseException:
+            self._give_up(connection)
+            raise
         return connection
 
     def close(self) -> None:
@@ -169,22 +178,11 @@ class GroupRegistrar(GalleryRegistrar):
     def _give_up(self, connection: Connection) -> None:
         """Roll back, and begin the next attempt on a connection that is known to live."""
         self._connection = None
-        connection.close()
-
-
-class _Away(OutOfResources):
-    """The database does not answer."""
-
-
-class _Gone(_Away):
-    """The connection broke before the commit; on another one it may go well."""
-
-
-def _unavailable(error: SQLAlchemyError, *, outcome_unknown: bool = False) -> OutOfResources:
-    """The DIMSE failure for a database error; its text is ours, since theirs may quote values."""
-    code = getattr(getattr(error, "orig", None), "pgcode", None) or "no answer"
-    reason = f"the gallery's database did not take the object ({type(error).__name__}, {code})"
-    broke = isinstance(error, DBAPIError) and error.connection_invalidated
-    if broke and not outcome_unknown:
-        return _Gone(reason)
-    return OutOfResources(reason, outcome_unknown=outcome_unknown)
+        try:
+            connection.close()
+        except SQLAlchemyError as error:
+            # What went wrong before it is what counts; the server rolls back by itself.
+            fields = {"action": "registrar.connection_lost", "error": type(error).__name__}
+            _LOG.warning("a connection of the registrar ended by itself", extra=fields)
+            if not connection.closed:
+                connection.invalidate()

@@ -29,7 +29,8 @@ class RecoveryReport:
     """What a recovery found and did, in numbers of files.
 
     `unreadable` are no objects of ours, `unread` could not be read from the disk and stay where
-    they are, `missing_files` are rows without a file.
+    they are, `busy` were left to the living writers that hold them, `missing_files` are rows
+    without a file.
     """
 
     finished: int = 0
@@ -39,6 +40,7 @@ class RecoveryReport:
     duplicates: int = 0
     unreadable: int = 0
     unread: int = 0
+    busy: int = 0
     missing_files: int = 0
 
     def sentence(self) -> str:
@@ -50,6 +52,8 @@ class RecoveryReport:
         )
         if self.unread:
             text += f" {self.unread} files could not be read; the log names them."
+        if self.busy:
+            text += f" {self.busy} files were left to who is still storing them."
         if self.missing_files:
             text += (
                 f" {self.missing_files} rows have no file: restore objects/ from a backup as new "
@@ -148,6 +152,9 @@ def _register_one(
 ) -> RecoveryReport:
     """Register a file again, or set it aside as a duplicate or as no object of ours."""
     try:
+        if _is_held(store, name):
+            # Its writer may be about to remove it; what it leaves is for the next recovery.
+            return replace(report, busy=report.busy + 1)
         registration, _ = receiver.register_stored(name)
         if registration is Registration.DUPLICATE:
             store.quarantine(name, "the same object is stored under another name")
@@ -162,6 +169,14 @@ def _register_one(
         _LOG.warning("left alone: %s", error, extra={"action": "recover.unread", "file": name})
         counter = "unread"
     return replace(report, **{counter: getattr(report, counter) + 1})
+
+
+def _is_held(store: ObjectStore, name: str) -> bool:
+    """Whether a living writer holds a file; what cannot be opened is for its reading to tell."""
+    try:
+        return store.is_held(name)
+    except OSError:
+        return False
 
 
 _COUNTERS = {

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
+from dicom_node.errors import OutOfResources
 from dicom_node.files import ObjectStore
 from dicom_node.header import Header
 from dicom_node.receive import Outcome, ReceivedObject, Registration
@@ -23,6 +24,8 @@ from service.dropped import forget_dropped
 from service.patients import PatientKeyer
 from service.registering_again import register_again
 from service.registering_statement import INSERT
+
+_TRIES = 2
 
 
 def register_objects(
@@ -42,7 +45,8 @@ def register_objects(
     say by file name which objects are stored only, and why; all others are queued.
 
     Raises:
-        OutOfResources: a rejection note of the group cannot be read from the disk.
+        OutOfResources: a rejection note of the group cannot be read from the disk, or a study is
+            deleted at the same time.
     """
     stored = _insert(connection, statement, [facts_of(r, keyer, reasons) for r in _firsts(group)])
     rest = [received for received in group if received.file.name not in stored]
@@ -171,22 +175,11 @@ def _make_series(connection: Connection, headers: Sequence[Header]) -> None:
     """Make the rows of series that were not there a moment ago, with their studies' if need be.
 
     In the order of their UIDs, as above.
+
+    Raises:
+        OutOfResources: a study is deleted again and again meanwhile.
     """
-    by_study = {header.study_instance_uid: header for header in reversed(headers)}
-    connection.execute(
-        insert_or_skip(study).on_conflict_do_nothing(),
-        [
-            {"study_instance_uid": uid, "study_date": by_study[uid].study_date}
-            for uid in sorted(by_study)
-        ],
-    )
-    # A new statement sees what a concurrent process committed meanwhile.
-    rows = connection.execute(
-        select(study.c.study_instance_uid, study.c.study_id).where(
-            study.c.study_instance_uid.in_(by_study)
-        )
-    )
-    study_ids = {row.study_instance_uid: row.study_id for row in rows}
+    study_ids = _make_studies(connection, headers)
     by_series = {
         (study_ids[header.study_instance_uid], header.series_instance_uid): header
         for header in reversed(headers)
@@ -204,3 +197,27 @@ def _make_series(connection: Connection, headers: Sequence[Header]) -> None:
             for study_id, uid in sorted(by_series)
         ],
     )
+
+
+def _make_studies(connection: Connection, headers: Sequence[Header]) -> dict[str, int]:
+    """The `study_id` of each study by its UID; those that are not there are made."""
+    by_study = {header.study_instance_uid: header for header in reversed(headers)}
+    for _ in range(_TRIES):
+        connection.execute(
+            insert_or_skip(study).on_conflict_do_nothing(),
+            [
+                {"study_instance_uid": uid, "study_date": by_study[uid].study_date}
+                for uid in sorted(by_study)
+            ],
+        )
+        # A new statement sees what a concurrent process committed meanwhile: a study made, or one
+        # that was there when we skipped it, and is deleted.
+        rows = connection.execute(
+            select(study.c.study_instance_uid, study.c.study_id).where(
+                study.c.study_instance_uid.in_(by_study)
+            )
+        )
+        study_ids = {row.study_instance_uid: row.study_id for row in rows}
+        if len(study_ids) == len(by_study):
+            return study_ids
+    raise OutOfResources("the study is being deleted; the object may be sent again")

@@ -15,7 +15,12 @@ from dicom_node.receive import ReceivedObject
 from dicom_node.rejection import KEY_OBJECT_SELECTION, REJECTIONS, read_rejection_note
 from service.db.node_tables import tombstone
 from service.db.tables import instance
-from service.deletion.rejecting import QUALITY, apply_rejection_note, hide_instances
+from service.deletion.rejecting import (
+    QUALITY,
+    apply_rejection_note,
+    hide_instances,
+    may_reject,
+)
 
 SENT_AGAIN = "sent again after deletion"
 _LOG = logging.getLogger("precuneus.node")
@@ -95,7 +100,14 @@ def _hide(connection: Connection, uid: str) -> None:
 
 
 def _apply_if_note(connection: Connection, received: ReceivedObject, path: Path) -> None:
+    """A document is read only for those whose notes count: reading costs, and anybody may send."""
     fields = {"action": "rejection.unreadable", "calling_ae_title": received.source}
+    if not may_reject(connection, received.source):
+        _LOG.warning(
+            "a Key Object Selection document of an unknown peer: it rejects nothing",
+            extra=fields | {"action": "rejection.ignored"},
+        )
+        return
     try:
         note = read_rejection_note(path)
     except CannotUnderstand as error:

@@ -20,19 +20,21 @@ REFUSED_AGAIN = frozenset({"113037", "113038"})
 _LOG = logging.getLogger("precuneus.node")
 
 
+def may_reject(connection: Connection, source: str) -> bool:
+    """Whether notes of a calling AE title, or "import", count.
+
+    A peer that is not known could empty the gallery by a note: its notes are kept as documents, and
+    nothing else comes of them.
+    """
+    return source == IMPORT_SOURCE or peer_calling(connection, source) is not None
+
+
 def apply_rejection_note(connection: Connection, note: RejectionNote, source: str) -> int:
     """Hide or delete what a note names, in the caller's transaction; how many instances it were.
 
-    `source` is the calling AE title that sent the note, or "import". A peer that is not known could
-    empty the gallery by a note: its notes are kept as documents, and nothing else comes of them.
+    `source` is the calling AE title that sent the note, or "import", and `may_reject`.
     """
     fields = {"code": note.code, "calling_ae_title": source, "named": len(note.references)}
-    if source != IMPORT_SOURCE and peer_calling(connection, source) is None:
-        _LOG.warning(
-            "rejection note of an unknown peer: nothing is hidden",
-            extra=fields | {"action": "rejection.ignored"},
-        )
-        return 0
     named = {reference.sop_instance_uid: reference for reference in note.references}
     here = {
         row.sop_instance_uid: row.instance_id

@@ -1,5 +1,6 @@
 """Recovery beside a node that goes on receiving."""
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,19 @@ def test_a_file_that_is_being_written_is_left_alone(
     assert reports == [RecoveryReport()]
     assert quarantine(settings) == {}
     assert take.register_stored(stored.name)[0] is Registration.STORED
+
+
+def test_a_complete_file_that_its_writer_holds_is_left_for_later(
+    engine: Engine, take: Receiver, store: ObjectStore, settings: Settings, tmp_path: Path
+) -> None:
+    stored = store_file(store, write_file(tmp_path / "a.dcm", ct_dataset()))
+    with store.path(stored.name).open("rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        assert recover(engine, store, take) == RecoveryReport(busy=1)
+    assert file_names(engine) == set()
+    assert quarantine(settings) == {}
+    assert recover(engine, store, take) == RecoveryReport(registered=1)
+    assert file_names(engine) == {stored.name}
 
 
 class BesideANode(Receiver):
