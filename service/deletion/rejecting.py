@@ -32,8 +32,11 @@ def may_reject(connection: Connection, source: str) -> bool:
 def apply_rejection_note(connection: Connection, note: RejectionNote, source: str) -> int:
     """Hide or delete what a note names, in the caller's transaction; how many instances it were.
 
-    `source` is the calling AE title that sent the note, or "import", and `may_reject`.
+    `source` is the calling AE title that sent the note, or "import"; nothing comes of the note where
+    it may not reject.
     """
+    if not may_reject(connection, source):
+        return 0
     fields = {"code": note.code, "calling_ae_title": source, "named": len(note.references)}
     named = {reference.sop_instance_uid: reference for reference in note.references}
     here = {

@@ -21,8 +21,12 @@ from tests.support.stored import count_rows, store_file
 from tests.support.waiting import eventually
 
 STORED = Registration.STORED
-KNOWN = {"study_instance_uid": "1.2", "series_instance_uid": "1.2.1"}
 Receive = Callable[[Dataset], ReceivedObject]
+
+
+def ordinary() -> Dataset:
+    """A slice of the one series that these tests know."""
+    return ct_dataset(study_instance_uid="1.2", series_instance_uid="1.2.1")
 
 
 @pytest.fixture
@@ -80,9 +84,9 @@ def test_a_locked_table_is_waited_for_once(
     long_waits: int,
 ) -> None:
     if way != "new":
-        registrar.register_group([received(ct_dataset(**KNOWN))], nothing)
+        registrar.register_group([received(ordinary())], nothing)
     before = count_rows(engine, "instance")
-    group = [received(ct_dataset(**KNOWN)) for _ in range(4)]
+    group = [received(ordinary()) for _ in range(4)]
     # One object twice is nothing for the express lane.
     sent = [*group, group[0]] if way == "long" else group
     with engine.connect() as other, other.begin():
@@ -101,7 +105,7 @@ def test_only_what_is_about_an_object_is_tried_one_by_one(
     engine: Engine, registrar: GroupRegistrar, received: Receive, code: str, tries: int
 ) -> None:
     """Beside the express lane, which is no wait but for the first two."""
-    registrar.register_group([received(ct_dataset(**KNOWN))], nothing)
+    registrar.register_group([received(ordinary())], nothing)
     with engine.begin() as connection:
         # A sequence counts what is rolled back, too.
         connection.exec_driver_sql(
@@ -115,7 +119,7 @@ def test_only_what_is_about_an_object_is_tried_one_by_one(
                 FOR EACH STATEMENT EXECUTE FUNCTION fail()
             """
         )
-    group = [received(ct_dataset(**KNOWN)) for _ in range(3)]
+    group = [received(ordinary()) for _ in range(3)]
     assert_refused(list(registrar.register_group(group, nothing)), 3)
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT last_value FROM tries")) == tries
@@ -137,7 +141,7 @@ def test_a_connection_that_could_not_be_prepared_is_closed(
 
         def is_closed() -> bool:
             other.rollback()
-            return other.scalar(sessions) == 0
+            return int(other.scalar(sessions) or 0) == 0
 
         eventually(is_closed, "the connections are closed")
     assert_refused(refused, 3)
@@ -154,3 +158,24 @@ def test_a_lost_connection_does_not_hide_what_went_wrong(
     with pytest.raises(RuntimeError, match="not synced"):
         registrar.register_group(group, fail)
     assert registrar.register_group(group, nothing) == [STORED]
+
+
+def test_a_study_that_is_deleted_meanwhile_is_made_anew(
+    engine: Engine, registrar: GroupRegistrar, received: Receive
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO study (study_instance_uid) VALUES ('1.2')"))
+    deleted: list[int] = []
+
+    def delete_once(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO study") and not deleted:
+            deleted.append(0)
+            with engine.begin() as other:
+                deleted.append(other.execute(text("DELETE FROM study")).rowcount)
+
+    event.listen(engine, "after_cursor_execute", delete_once)
+    outcomes = registrar.register_group([received(ordinary()), received(ct_dataset())], nothing)
+    event.remove(engine, "after_cursor_execute", delete_once)
+    assert deleted == [0, 1]
+    assert outcomes == [STORED, STORED]
+    assert count_rows(engine, "study") == 2
