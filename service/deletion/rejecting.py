@@ -32,8 +32,8 @@ def may_reject(connection: Connection, source: str) -> bool:
 def apply_rejection_note(connection: Connection, note: RejectionNote, source: str) -> int:
     """Hide or delete what a note names, in the caller's transaction; how many instances it were.
 
-    `source` is the calling AE title that sent the note, or "import"; nothing comes of the note where
-    it may not reject.
+    `source` is the calling AE title that sent the note, or "import"; where it may not reject,
+    nothing comes of the note.
     """
     if not may_reject(connection, source):
         return 0
