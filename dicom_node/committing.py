@@ -13,7 +13,7 @@ from dicom_node.errors import DicomError, OutOfResources, TooManyElements
 from dicom_node.incoming import IncomingFile
 from dicom_node.receive import AnnouncedObject, Outcome, ReceivedObject, Receiver
 from dicom_node.syncing import Syncers
-from dicom_node.unexpected import unexpected
+from dicom_node.unexpected import as_dicom_error, unexpected
 from dicom_node.walking import MAX_ELEMENTS
 
 # More would not make a disk faster; each waits for the disk, not for a processor.
@@ -47,7 +47,7 @@ class _Arrival:
         try:
             self.file.sync()
         except Exception as error:
-            self.failure = _as_dicom_error(error)
+            self.failure = as_dicom_error(error)
         self.synced.set()
 
 
@@ -85,16 +85,19 @@ class Committer:
     ) -> None:
         """Take over a file whose dataset is whole; `done` is called in another thread.
 
-        In this one, with a refusal, once the committer is closed.
+        In this one, with a refusal, where the disk does not take it or the committer is closed.
         """
         arrival = _Arrival(file, announced, source, done)
-        with self._entrance:
-            is_late = self._is_closed
-            if not is_late:
+        try:
+            # Once only: it is read and synced at the same time.
+            file.flush()
+            with self._entrance:
+                if self._is_closed:
+                    raise OutOfResources("the node is stopping")
                 self._take(arrival)
-        if is_late:
+        except Exception as error:
             arrival.synced.set()
-            _refuse(arrival, OutOfResources("the node is stopping"))
+            _refuse(arrival, as_dicom_error(error))
 
     def _take(self, arrival: _Arrival) -> None:
         if arrival.file.size > _LARGE_BYTES:
@@ -146,7 +149,7 @@ class Committer:
             except TooManyElements:
                 self._unusual.put(arrival)
             except Exception as error:
-                _refuse(arrival, _as_dicom_error(error))
+                _refuse(arrival, as_dicom_error(error))
         return examined
 
     def _examine_unusual(self) -> None:
@@ -154,7 +157,7 @@ class Committer:
             try:
                 self._examine(arrival)
             except Exception as error:
-                _refuse(arrival, _as_dicom_error(error))
+                _refuse(arrival, as_dicom_error(error))
             else:
                 self._unregistered.put(arrival)
 
@@ -217,7 +220,7 @@ def _publish(arrival: _Arrival) -> None:
         try:
             arrival.file.publish()
         except Exception as error:
-            arrival.failure = _as_dicom_error(error)
+            arrival.failure = as_dicom_error(error)
 
 
 def _perhaps(error: DicomError) -> DicomError:
@@ -244,7 +247,3 @@ def _without_fail(call: Callable[[], None]) -> None:
         call()
     except Exception as error:
         unexpected(error, "ending a request")
-
-
-def _as_dicom_error(error: Exception) -> DicomError:
-    return error if isinstance(error, DicomError) else unexpected(error, "storing")

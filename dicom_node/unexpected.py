@@ -32,3 +32,8 @@ def unexpected(error: Exception, doing: str) -> DicomError:
     fields = {"action": "store.error", "exception": kind, "at": places}
     _log.error("unexpected %s while %s", kind, doing, extra=fields)
     return Defect()
+
+
+def as_dicom_error(error: Exception) -> DicomError:
+    """An error in storing as the one that its peer is told."""
+    return error if isinstance(error, DicomError) else unexpected(error, "storing")
