@@ -135,9 +135,10 @@ class Dialogue:
 @contextmanager
 def dialogue(receiver: Receiver) -> Iterator[Dialogue]:
     """An association for the length of a block."""
+    request = association_request(receiver.ae_title)
     one = Dialogue(receiver)
     try:
-        one.associate(association_request(receiver.ae_title))
+        one.associate(request)
         yield one
         one.release()
     finally:

@@ -44,38 +44,39 @@ def measure_latency(plan: Plan, receivers: Sequence[Receiver], files: ObjectFile
     for repetition in range(plan.repetitions):
         done = repetition * (1 + len(CASES))
         plan.progress("one store for each association", done, steps)
+        studies = {receiver.name: files.study() for receiver in receivers}
         for _ in range(_VISITS):
             for receiver in receivers:
-                latency.visits.setdefault(receiver.name, []).append(_visit(receiver, files))
+                seconds = _visit(receiver, *next(studies[receiver.name]))
+                latency.visits.setdefault(receiver.name, []).append(seconds)
         for number, case in enumerate(CASES, start=1):
             plan.progress(f"abuse: {case}", done + number, steps)
-            latency.stores.setdefault(None, []).extend(_stores(receivers[0], files, stores))
-            with _abused(receivers[0], case):
-                found = _stores(receivers[0], files, stores)
-            latency.stores.setdefault(case, []).extend(found)
+            with dialogue(receivers[0]) as one:
+                latency.stores.setdefault(None, []).extend(_stores(one, files, stores))
+                with _abused(receivers[0], case):
+                    found = _stores(one, files, stores)
+                latency.stores.setdefault(case, []).extend(found)
     for receiver in receivers:
         receiver.clear()
     return latency
 
 
-def _visit(receiver: Receiver, files: ObjectFiles) -> float:
+def _visit(receiver: Receiver, sop_instance_uid: str, dataset: bytes) -> float:
     """Connect, associate, store, release."""
-    uid, dataset = next(files.study())
     request = association_request(receiver.ae_title)
     started = perf_counter()
     one = Dialogue(receiver)
     try:
         one.associate(request)
-        one.store(uid, dataset)
+        one.store(sop_instance_uid, dataset)
         one.release()
     finally:
         one.close()
     return perf_counter() - started
 
 
-def _stores(receiver: Receiver, files: ObjectFiles, number: int) -> list[float]:
-    with dialogue(receiver) as one:
-        return [one.store(*instance) for instance in islice(files.study(), number)]
+def _stores(one: Dialogue, files: ObjectFiles, number: int) -> list[float]:
+    return [one.store(*instance) for instance in islice(files.study(), number)]
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def _latency_notes(latency: Latency) -> Iterator[str]:
     visits = {name: Spread.of(seconds).median for name, seconds in latency.visits.items()}
     said = ", ".join(f"{name} {1000 * s:.1f} ms" for name, s in visits.items())
     yield (
-        f"A whole association for one store of a new study ({CT.name}), median of "
+        f"A whole association for one store ({CT.name}), median of "
         f"{len(latency.visits[_US])}: {said}. Precuneus takes "
         f"{visits[_US] / visits[_STORESCP]:.2f} times as long as {_STORESCP}."
     )
