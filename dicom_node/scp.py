@@ -102,6 +102,7 @@ class StorageNode:
         except OSError:
             for listener in self._listeners:
                 listener.end()
+            self._plain = self._secure = None
             self._loop.close()
             raise
         self._committer = Committer(self._receiver)

@@ -75,7 +75,7 @@ def _parameters(facts: Statement) -> list[str]:
         _table("limit", facts.acceptance.limits),
         _table("timer", facts.acceptance.timers),
         "As the requestor:",
-        _table("timer", facts.requestor_timers),
+        _table("timer or limit", facts.requestor_limits),
     ]
 
 

@@ -169,7 +169,7 @@ class Statement:
     product: Product
     acceptance: Acceptance
     activities: tuple[Activity, ...]
-    requestor_timers: tuple[Parameter, ...]
+    requestor_limits: tuple[Parameter, ...]
     queries: tuple[QueryKeys, ...]
     retrievals: tuple[RetrieveKeys, ...]
     statuses: Statuses

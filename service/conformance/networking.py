@@ -17,7 +17,7 @@ from dicom_node.contexts import (
     TRANSFER_SYNTAXES,
     VERIFICATION,
 )
-from dicom_node.requesting.associating import ANSWER_TIMEOUT_S, TIMEOUT_S
+from dicom_node.requesting.associating import ANSWER_TIMEOUT_S, MAX_PDU, TIMEOUT_S
 from dicom_node.requesting.finding import QUERY_LEVELS, STUDY_ROOT_FIND, UNCOMPRESSED
 from dicom_node.requesting.reporting import REPORT_TIMEOUT_S
 from dicom_node.requesting.retrieving import (
@@ -130,13 +130,14 @@ def _timers(node: NodeConfig) -> tuple[Parameter, ...]:
     )
 
 
-def requestor_timers() -> tuple[Parameter, ...]:
-    """How long we wait for the peers that we call."""
+def requestor_limits() -> tuple[Parameter, ...]:
+    """How long we wait for the peers that we call, and what we take of them."""
     return (
         Parameter("For the connection, and for the association's acceptance", f"{TIMEOUT_S:g} s"),
         Parameter("For each answer to C-ECHO", f"{TIMEOUT_S:g} s"),
         Parameter("For each answer to C-FIND, C-MOVE and C-GET", f"{ANSWER_TIMEOUT_S:g} s"),
         Parameter("For each step of an N-EVENT-REPORT", f"{REPORT_TIMEOUT_S:g} s"),
+        Parameter("PDU received", f"{MAX_PDU} bytes"),
     )
 
 

@@ -19,8 +19,8 @@ def overview(facts: Statement) -> list[str]:
         ),
         heading("1.1", "Content and transfer"),
         paragraph(
-            f"{len(facts.acceptance.sop_classes) - 2} storage SOP classes, retired ones among",
-            f"them, in each of {len(facts.acceptance.transfer_syntaxes)} transfer syntaxes, are",
+            f"{len(facts.acceptance.sop_classes) - 2} storage SOP classes, in each of",
+            f"{len(facts.acceptance.transfer_syntaxes)} transfer syntaxes, are",
             "received and stored (section 7.2.1.4 lists them). Pictures among them that can be",
             "decoded become searchable; everything else is stored and is not. None is created,",
             "displayed as a diagnostic image, or sent on.",

@@ -31,7 +31,7 @@ def statement(settings: Settings) -> Statement:
         product=_product(node),
         acceptance=networking.acceptance(node),
         activities=networking.activities(),
-        requestor_timers=networking.requestor_timers(),
+        requestor_limits=networking.requestor_limits(),
         queries=networking.queries(),
         retrievals=networking.retrievals(),
         statuses=outcomes.statuses(),
