@@ -25,7 +25,7 @@ from dicom_node.meta import read_meta, stored_transfer_syntax
 MAX_INFLATED_BYTES = 1 << 30
 UNDEFINED_LENGTH = 0xFFFFFFFF
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
-_ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _with_fragments(source: DatasetSource, pixels: PixelElement) -> PixelElement
     while position + 8 <= size:
         file.seek(position)
         group, element, length = struct.unpack("<HHL", file.read(8))
-        if group << 16 | element != _ITEM:
+        if group << 16 | element != ITEM:
             break
         items.append((position, length))
         position += 8 + length

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
-from dicom_node.dataset import UNDEFINED_LENGTH
+from dicom_node.dataset import ITEM, ITEM_END, SEQUENCE_END, UNDEFINED_LENGTH
 from dicom_node.errors import CannotUnderstand, TooManyElements
 
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _LONG = frozenset(str(vr).encode() for vr in EXPLICIT_VR_LENGTH_32)
 
 
@@ -54,9 +53,9 @@ class ItemReader:
         at = sequence.start
         while at < sequence.end:
             item = self._header(at, sequence.is_implicit)
-            if item.tag == _SEQUENCE_END:
+            if item.tag == SEQUENCE_END:
                 break
-            if item.tag != _ITEM:
+            if item.tag != ITEM:
                 raise CannotUnderstand("the dataset cannot be parsed (a sequence without items)")
             end = item.end if item.has_end else sequence.end
             elements, at = self._elements(item.start, end, item.is_implicit)
@@ -74,7 +73,7 @@ class ItemReader:
         found: dict[int, Element] = {}
         while at + 8 <= end:
             element = self._header(at, is_implicit)
-            if element.tag == _ITEM_END:
+            if element.tag == ITEM_END:
                 return found, element.start
             if not element.has_end:
                 element = element._replace(end=self._end_of(element))
@@ -88,10 +87,10 @@ class ItemReader:
         while among_items:
             inner = self._header(at, element.is_implicit)
             at = inner.end
-            if inner.tag in (_ITEM_END, _SEQUENCE_END):
+            if inner.tag in (ITEM_END, SEQUENCE_END):
                 among_items.pop()
                 at = inner.start
-            elif among_items[-1] and inner.tag != _ITEM:
+            elif among_items[-1] and inner.tag != ITEM:
                 raise CannotUnderstand("the dataset cannot be parsed (a sequence without items)")
             elif not inner.has_end:
                 among_items.append(not among_items[-1])

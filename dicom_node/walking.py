@@ -16,7 +16,15 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STANDARD_VR
 
-from dicom_node.dataset import PIXEL_TAGS, UNDEFINED_LENGTH, DatasetSource, PixelElement
+from dicom_node.dataset import (
+    ITEM,
+    ITEM_END,
+    PIXEL_TAGS,
+    SEQUENCE_END,
+    UNDEFINED_LENGTH,
+    DatasetSource,
+    PixelElement,
+)
 from dicom_node.errors import CannotUnderstand, TooManyElements
 
 MAX_ELEMENTS = 1_000_000
@@ -24,7 +32,6 @@ _BLOCK, _BLOCK_AFTER_HOP = 1 << 16, 1 << 12
 _MAX_VALUE_BYTES = 1 << 12
 # A long walk lets the threads that serve everybody else have the interpreter.
 _STEPS_AT_A_TIME, _REST_S = 4096, 0.0005
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _CHARACTER_SET = 0x00080005
 _LONG = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_32}
 _KNOWN = {str(vr).encode(): str(vr) for vr in STANDARD_VR}
@@ -66,7 +73,7 @@ class Walker:
         """
         while self._position + 8 <= self._size:
             element = self._element()
-            if element.tag == _ITEM_END:
+            if element.tag == ITEM_END:
                 raise CannotUnderstand("the dataset cannot be parsed to its end")
             yield element
             if element.tag in PIXEL_TAGS:
@@ -117,8 +124,8 @@ class Walker:
             if self._position + 8 > self._size:
                 raise CannotUnderstand("the dataset is cut off inside a sequence")
             element = self._element()
-            is_end = element.tag in (_ITEM_END, _SEQUENCE_END)
-            if among_items[-1] and not is_end and element.tag != _ITEM:
+            is_end = element.tag in (ITEM_END, SEQUENCE_END)
+            if among_items[-1] and not is_end and element.tag != ITEM:
                 raise CannotUnderstand("the dataset cannot be parsed (a sequence without items)")
             self._position = element.offset
             if is_end:
@@ -137,7 +144,7 @@ class Walker:
         while position + 8 <= self._size:
             self._step()
             group, number, length = self._tags.unpack(self._take(position, 8))
-            if group << 16 | number != _ITEM:
+            if group << 16 | number != ITEM:
                 return
             position += 8 + length
             if position > self._size:

@@ -10,6 +10,7 @@ import pytest
 
 from service.demo.studies import StudySet, write_studies
 from tests.support.encoders import tiny_checkpoint
+from tests.support.orthanc import find_orthanc
 from tests.support.service import Service
 
 PATIENTS, SLICES = 12, 4
@@ -59,3 +60,12 @@ def root() -> None:
     """Skips what only root can bring about."""
     if os.geteuid() != 0:
         pytest.skip("only root can bring this about")
+
+
+@pytest.fixture(scope="session")
+def orthanc_program() -> str:
+    """Orthanc's program, without which its tests are skipped."""
+    found = find_orthanc()
+    if found is None:
+        pytest.skip("Orthanc is not installed")
+    return found

@@ -7,21 +7,13 @@ import pydicom
 import pytest
 
 from service.demo.studies import StudySet
-from tests.support.orthanc import MODALITY, find_orthanc, running_orthanc
+from tests.support.orthanc import MODALITY, running_orthanc
 from tests.support.service import Service, running_service
 
 
 @pytest.fixture(scope="module")
-def program() -> str:
-    found = find_orthanc()
-    if found is None:
-        pytest.skip("Orthanc is not installed")
-    return found
-
-
-@pytest.fixture(scope="module")
 def service(
-    program: str, tmp_path_factory: pytest.TempPathFactory, fast_encoder: dict[str, str]
+    orthanc_program: str, tmp_path_factory: pytest.TempPathFactory, fast_encoder: dict[str, str]
 ) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("service"), **fast_encoder) as running:
         yield running
@@ -29,10 +21,10 @@ def service(
 
 @pytest.fixture(scope="module")
 def orthanc(
-    program: str, service: Service, tmp_path_factory: pytest.TempPathFactory
+    orthanc_program: str, service: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("orthanc")
-    with running_orthanc(program, folder, service.dicom_port) as client:
+    with running_orthanc(orthanc_program, folder, service.dicom_port) as client:
         yield client
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.objects import ct_dataset, write_file
-from tests.support.orthanc import find_orthanc, running_orthanc
+from tests.support.orthanc import running_orthanc
 from tests.support.service import Service, running_service
 
 STUDIES = 200 if os.environ.get("SOAK") == "1" else 20
@@ -23,13 +23,12 @@ def service(tmp_path: Path, fast_encoder: dict[str, str]) -> Iterator[Service]:
 
 
 @pytest.fixture
-def archive(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def archive(
+    orthanc_program: str, service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
     """An Orthanc with the studies, known to the service as `pacs`."""
-    program = find_orthanc()
-    if program is None:
-        pytest.skip("Orthanc is not installed")
     folder = tmp_path_factory.mktemp("orthanc")
-    with running_orthanc(program, folder, service.dicom_port) as client:
+    with running_orthanc(orthanc_program, folder, service.dicom_port) as client:
         for number in range(STUDIES):
             date = f"2024{1 + number % 12:02d}{1 + number % 28:02d}"
             dataset = ct_dataset(patient_id=f"TEST-{number}", seed=number, StudyDate=date)

@@ -9,23 +9,15 @@ import pytest
 
 from service.demo.studies import StudySet
 from tests.support.objects import write_file
-from tests.support.orthanc import MODALITY, find_orthanc, running_orthanc
+from tests.support.orthanc import MODALITY, running_orthanc
 from tests.support.rejections import key_object_selection
 from tests.support.service import Service, running_service
 from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
-def program() -> str:
-    found = find_orthanc()
-    if found is None:
-        pytest.skip("Orthanc is not installed")
-    return found
-
-
-@pytest.fixture(scope="module")
 def service(
-    program: str, tmp_path_factory: pytest.TempPathFactory, fast_encoder: dict[str, str]
+    orthanc_program: str, tmp_path_factory: pytest.TempPathFactory, fast_encoder: dict[str, str]
 ) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("service"), **fast_encoder) as running:
         yield running
@@ -33,14 +25,14 @@ def service(
 
 @pytest.fixture(scope="module")
 def orthanc(
-    program: str,
+    orthanc_program: str,
     service: Service,
     drawn: StudySet,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[httpx.Client]:
     """An archive with four files, known to the service as `pacs`."""
     folder = tmp_path_factory.mktemp("orthanc")
-    with running_orthanc(program, folder, service.dicom_port) as client:
+    with running_orthanc(orthanc_program, folder, service.dicom_port) as client:
         for file in drawn.files[:4]:
             client.post("/instances", content=file.read_bytes()).raise_for_status()
         port = client.get("/system").json()["DicomPort"]
