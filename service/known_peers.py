@@ -12,7 +12,6 @@ from threading import Event, Thread
 from typing import Self
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.peers import Caller
 from dicom_node.tls.identity import certificate_fault
@@ -91,7 +90,8 @@ class KnownPeers:
         try:
             with self._engine.connect() as connection:
                 peers = {peer.ae_title: peer for peer in list_peers(connection)}
-        except SQLAlchemyError as error:
+        except Exception as error:
+            # Whatever it is: a thread that ended would keep removed peers admitted for ever.
             if not self._is_stale:
                 fields = {"action": "peers.stale", "error": type(error).__name__}
                 _LOG.warning("known peers cannot be asked for; as they were", extra=fields)

@@ -1,7 +1,7 @@
 """Who may associate with the node, as the table of known peers says."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from dicom_node.peers import Caller
 from service.known_peers import KnownPeers
@@ -29,3 +29,22 @@ def test_a_change_counts_without_a_restart(
         with engine.begin() as connection:
             remove_peer(connection, "pacs")
         eventually(lambda: known.vet(STRANGER) is None, "anybody may come again")
+
+
+def test_what_cannot_be_read_counts_as_it_was_and_is_read_again(engine: Engine) -> None:
+    tries: list[str] = []
+
+    def fail(*_arguments: object) -> None:
+        tries.append("failed")
+        raise RuntimeError("no error of the database's")
+
+    with engine.begin() as connection:
+        add_peer(connection, Peer("pacs", "PACS", "10.1.2.3", 104))
+    with KnownPeers(engine, DicomSettings(), pause_s=0.01) as known:
+        event.listen(engine, "before_cursor_execute", fail)
+        eventually(lambda: len(tries) > 2, "it asks again and again")
+        assert known.vet(STRANGER) is not None
+        event.remove(engine, "before_cursor_execute", fail)
+        with engine.begin() as connection:
+            remove_peer(connection, "pacs")
+        eventually(lambda: known.vet(STRANGER) is None, "the change is heard of")
