@@ -1,12 +1,13 @@
-"""Makes whole objects count, many at a time: syncs side by side, then one commit for all.
+"""Makes whole objects count, many at a time: their files synced, then one commit for all.
 
-While a file is being synced its header is read and its row written. Every object gets exactly one
-outcome, and only then is its peer answered. Nothing here blocks the thread that receives.
+One thread does it all, since handing an object on costs more than most of what is done to it. The
+disk writes a file while its header is read. Every object gets exactly one outcome, and only then is
+its peer answered. Nothing here blocks the thread that receives.
 """
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import SimpleQueue
 
 from dicom_node.errors import DicomError, OutOfResources, TooManyElements
@@ -16,13 +17,11 @@ from dicom_node.syncing import Syncers
 from dicom_node.unexpected import as_dicom_error, unexpected
 from dicom_node.walking import MAX_ELEMENTS
 
-# More would not make a disk faster; each waits for the disk, not for a processor.
-_SYNCERS = 8
 _MAX_GROUP = 256
 # A header of more elements is read elsewhere: some take seconds, and all others would wait.
 _USUAL_ELEMENTS = 4096
-# Syncing more takes seconds, for which nobody else's commit waits.
-_LARGE_BYTES = 64 << 20
+# Syncing more takes long, and nobody else's commit is to wait for it.
+_LARGE_BYTES = 16 << 20
 _LARGE_SYNCERS = 2
 
 
@@ -32,7 +31,7 @@ class _NotOnDisk(Exception):
 
 @dataclass(eq=False)
 class _Arrival:
-    """An object whose dataset has come whole; `synced` is set once its file's fate is known."""
+    """An object whose dataset has come whole."""
 
     file: IncomingFile
     announced: AnnouncedObject
@@ -40,25 +39,27 @@ class _Arrival:
     done: Callable[[Outcome], None]
     received: ReceivedObject | None = None
     failure: DicomError | None = None
-    synced: threading.Event = field(default_factory=threading.Event)
+    is_on_disk: bool = False
 
-    def sync(self) -> None:
-        """Bring the file to the disk."""
+    def bring_to_disk(self) -> None:
+        """Sync the file and give it its name, if that is not done yet."""
+        if self.is_on_disk or self.failure is not None:
+            return
         try:
             self.file.sync()
+            self.file.publish()
+            self.is_on_disk = True
         except Exception as error:
             self.failure = as_dicom_error(error)
-        self.synced.set()
 
 
 class Committer:
-    """Threads that sync files and one that registers them; `submit` never waits."""
+    """A thread that syncs and registers, and some for what takes long; `submit` never waits."""
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._unregistered: SimpleQueue[_Arrival | None] = SimpleQueue()
         self._unusual: SimpleQueue[_Arrival | None] = SimpleQueue()
-        self._syncers = Syncers(_SYNCERS)
         self._large_syncers = Syncers(_LARGE_SYNCERS)
         self._entrance = threading.Lock()
         self._is_closed = False
@@ -71,7 +72,6 @@ class Committer:
 
     def start(self) -> None:
         """Begin to work."""
-        self._syncers.start()
         self._large_syncers.start()
         self._registrar.start()
         self._examiner.start()
@@ -89,32 +89,29 @@ class Committer:
         """
         arrival = _Arrival(file, announced, source, done)
         try:
-            # Once only: it is read and synced at the same time.
             file.flush()
+            file.begin_sync()
             with self._entrance:
                 if self._is_closed:
                     raise OutOfResources("the node is stopping")
                 self._take(arrival)
         except Exception as error:
-            arrival.synced.set()
             _refuse(arrival, as_dicom_error(error))
 
     def _take(self, arrival: _Arrival) -> None:
         if arrival.file.size > _LARGE_BYTES:
             self._large_syncers.submit(lambda: self._sync_first(arrival))
         else:
-            self._syncers.submit(arrival.sync)
             self._unregistered.put(arrival)
 
     def _sync_first(self, arrival: _Arrival) -> None:
-        arrival.sync()
+        arrival.bring_to_disk()
         self._unregistered.put(arrival)
 
     def close(self) -> None:
         """Finish what was submitted, and end the threads."""
         with self._entrance:
             self._is_closed = True
-        self._syncers.close()
         self._large_syncers.close()
         self._unregistered.put(None)
         self._registrar.join()
@@ -184,7 +181,7 @@ class Committer:
 
         def on_disk() -> None:
             for arrival in group:
-                _publish(arrival)
+                arrival.bring_to_disk()
             if any(arrival.failure for arrival in group):
                 raise _NotOnDisk
 
@@ -203,7 +200,7 @@ class Committer:
     def _end(self, arrival: _Arrival, outcome: Outcome) -> None:
         received = arrival.received
         # What was not registered may not have got its name yet.
-        _publish(arrival)
+        arrival.bring_to_disk()
         if arrival.failure is not None:
             _refuse(arrival, arrival.failure)
             return
@@ -211,16 +208,6 @@ class Committer:
             _without_fail(lambda: self._receiver.drop_unreferred(received, outcome))
         arrival.file.close()
         _answer(arrival, outcome)
-
-
-def _publish(arrival: _Arrival) -> None:
-    """Wait until a file is synced, and give it its name."""
-    arrival.synced.wait()
-    if arrival.failure is None:
-        try:
-            arrival.file.publish()
-        except Exception as error:
-            arrival.failure = as_dicom_error(error)
 
 
 def _perhaps(error: DicomError) -> DicomError:
@@ -231,8 +218,7 @@ def _perhaps(error: DicomError) -> DicomError:
 
 
 def _refuse(arrival: _Arrival, error: DicomError) -> None:
-    """Delete the file, once nobody syncs it any more, and tell its peer."""
-    arrival.synced.wait()
+    """Delete the file, and tell its peer."""
     _without_fail(arrival.file.discard)
     _answer(arrival, error)
 

@@ -88,6 +88,17 @@ class IncomingFile:
         self.close()
         return self.sha256
 
+    def begin_sync(self) -> None:
+        """Have the disk start to write what it was handed; `sync` then waits for less.
+
+        Raises:
+            OutOfResources: the disk does not take it; nothing is left behind.
+        """
+        if hasattr(os, "posix_fadvise"):
+            with self._or_discarded():
+                # Linux starts writing pages back when told that they are not needed any more.
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def sync(self) -> None:
         """Bring what was written to the disk; others may read the file meanwhile.
 

@@ -1,8 +1,7 @@
-"""The short way into the gallery: ordinary new objects, in two messages to the database.
+"""The short way into the gallery: ordinary new objects, in one message to the database.
 
 It knows one case, which is nearly every case: objects that are new, in a series that is known, with
-nothing more to do. Whatever else it meets, it writes nothing and leaves to `service.registering`.
-No torch here.
+nothing more to do. Whatever else it meets it leaves to `service.registering`. No torch here.
 """
 
 import json
@@ -15,14 +14,18 @@ import psycopg2
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_node.errors import OutOfResources
 from dicom_node.receive import ReceivedObject
 from service.admitting import Admission
 from service.registering_failures import DatabaseAway, has_waited
 from service.registering_statement import PREPARE
 
-_BEGIN_AND_EXECUTE = "BEGIN; EXECUTE precuneus_register (%s)"
+_EXECUTE = "EXECUTE precuneus_register (%s)"
+_FORGET = "DELETE FROM dropped_object WHERE sop_instance_uid = ANY (%s)"
 _LOG = logging.getLogger("precuneus.node")
+
+
+class InDoubt(Exception):
+    """The connection broke, and with it the answer to whether the group was committed."""
 
 
 class ExpressLane:
@@ -54,38 +57,35 @@ class ExpressLane:
             _LOG.warning("the short way into the gallery stays closed", extra=fields)
             self.close()
 
-    def register(self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]) -> bool:
-        """Whether all of a group are registered and committed; if not, nothing of it was written.
+    def register(
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+    ) -> frozenset[str]:
+        """Register and commit those of a group that are ordinary; the names of their files.
+
+        One statement, which commits by itself: `on_disk` is called before it.
 
         Raises:
             DatabaseAway: it waited in vain, as the long way would; nothing was written.
-            OutOfResources: the commit broke off, so that nobody knows.
+            InDoubt: the connection broke. The long way finds what was written, and keeps it.
             what `on_disk` raises, and then nothing was written.
         """
-        if self._connection is None:
-            return False
-        facts = self._admission.ordinary_facts(group)
-        if facts is None:
-            return False
+        facts = self._admission.ordinary_facts(group) if self._connection is not None else None
+        if self._connection is None or facts is None:
+            return frozenset()
+        statement = json.dumps(facts)
+        on_disk()
         try:
             with closing(self._connection.cursor()) as cursor:
-                cursor.execute(_BEGIN_AND_EXECUTE, (json.dumps(facts),))
+                cursor.execute(_EXECUTE, (statement,))
                 rows = cursor.fetchall()
-                is_complete = len(rows) == len(group) and not any(was for _, was in rows)
-                if is_complete:
-                    on_disk()
-                    _commit(cursor)
-                else:
-                    cursor.execute("ROLLBACK")
+                if dropped_before := [uid for _, uid in rows if uid is not None]:
+                    cursor.execute(_FORGET, (dropped_before,))
         except psycopg2.Error as error:
             self.close()
             if has_waited(error.pgcode):
                 raise DatabaseAway(_reason(error)) from None
-            return False
-        except BaseException:
-            self.close()
-            raise
-        return is_complete
+            raise InDoubt from None
+        return frozenset(name for name, _ in rows)
 
     def close(self) -> None:
         """Give the connection back, and with it whatever was not committed."""
@@ -95,18 +95,6 @@ class ExpressLane:
                 connection.close()
 
 
-def _commit(cursor: Any) -> None:
-    """Commit.
-
-    Raises:
-        OutOfResources: nobody knows whether it happened.
-    """
-    try:
-        cursor.execute("COMMIT")
-    except psycopg2.Error as error:
-        raise OutOfResources(_reason(error, "commit, "), outcome_unknown=True) from None
-
-
-def _reason(error: psycopg2.Error, when: str = "") -> str:
+def _reason(error: psycopg2.Error) -> str:
     code = error.pgcode or "no answer"
-    return f"the gallery's database did not take the object ({when}{code})"
+    return f"the gallery's database did not take the object ({code})"
