@@ -28,7 +28,7 @@ from dicom_node.dataset import (
 from dicom_node.errors import CannotUnderstand, TooManyElements
 
 MAX_ELEMENTS = 1_000_000
-_BLOCK, _BLOCK_AFTER_HOP = 1 << 16, 1 << 12
+_BLOCK, _BLOCK_AFTER_HOP = 1 << 14, 1 << 12
 _MAX_VALUE_BYTES = 1 << 12
 # A long walk lets the threads that serve everybody else have the interpreter.
 _STEPS_AT_A_TIME, _REST_S = 4096, 0.0005
