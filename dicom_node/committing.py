@@ -1,18 +1,17 @@
-"""Makes whole objects count, many at a time: their files synced, then one commit for all.
+"""Makes whole objects count, many at a time: files synced side by side, then one commit for all.
 
-One thread does it all, since handing an object on costs more than most of what is done to it. The
-disk writes a file while its header is read. Every object gets exactly one outcome, and only then is
-its peer answered. Nothing here blocks the thread that receives.
+While the files are being synced their headers are read. Every object gets exactly one outcome, and
+only then is its peer answered. Nothing here blocks the thread that receives.
 """
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from queue import SimpleQueue
 
+from dicom_node.arrival import Arrival
 from dicom_node.errors import DicomError, OutOfResources, TooManyElements
 from dicom_node.incoming import IncomingFile
-from dicom_node.receive import AnnouncedObject, Outcome, ReceivedObject, Receiver
+from dicom_node.receive import AnnouncedObject, Outcome, Receiver
 from dicom_node.syncing import Syncers
 from dicom_node.unexpected import as_dicom_error, unexpected
 from dicom_node.walking import MAX_ELEMENTS
@@ -20,47 +19,20 @@ from dicom_node.walking import MAX_ELEMENTS
 _MAX_GROUP = 256
 # A header of more elements is read elsewhere: some take seconds, and all others would wait.
 _USUAL_ELEMENTS = 4096
-# Syncing more takes long, and nobody else's commit is to wait for it.
-_LARGE_BYTES = 16 << 20
-_LARGE_SYNCERS = 2
 
 
 class _NotOnDisk(Exception):
     """A file of the group could not be synced."""
 
 
-@dataclass(eq=False)
-class _Arrival:
-    """An object whose dataset has come whole."""
-
-    file: IncomingFile
-    announced: AnnouncedObject
-    source: str
-    done: Callable[[Outcome], None]
-    received: ReceivedObject | None = None
-    failure: DicomError | None = None
-    is_on_disk: bool = False
-
-    def bring_to_disk(self) -> None:
-        """Sync the file and give it its name, if that is not done yet."""
-        if self.is_on_disk or self.failure is not None:
-            return
-        try:
-            self.file.sync()
-            self.file.publish()
-            self.is_on_disk = True
-        except Exception as error:
-            self.failure = as_dicom_error(error)
-
-
 class Committer:
-    """A thread that syncs and registers, and some for what takes long; `submit` never waits."""
+    """Threads that sync files and one that registers them; `submit` never waits."""
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._unregistered: SimpleQueue[_Arrival | None] = SimpleQueue()
-        self._unusual: SimpleQueue[_Arrival | None] = SimpleQueue()
-        self._large_syncers = Syncers(_LARGE_SYNCERS)
+        self._unregistered: SimpleQueue[Arrival | None] = SimpleQueue()
+        self._unusual: SimpleQueue[Arrival | None] = SimpleQueue()
+        self._syncers = Syncers(then=self._unregistered.put)
         self._entrance = threading.Lock()
         self._is_closed = False
         self._registrar = threading.Thread(
@@ -72,7 +44,7 @@ class Committer:
 
     def start(self) -> None:
         """Begin to work."""
-        self._large_syncers.start()
+        self._syncers.start()
         self._registrar.start()
         self._examiner.start()
 
@@ -87,32 +59,23 @@ class Committer:
 
         In this one, with a refusal, where the disk does not take it or the committer is closed.
         """
-        arrival = _Arrival(file, announced, source, done)
+        arrival = Arrival(file, announced, source, done)
         try:
+            # Once only: it is read and synced at the same time.
             file.flush()
-            file.begin_sync()
             with self._entrance:
                 if self._is_closed:
                     raise OutOfResources("the node is stopping")
-                self._take(arrival)
+                self._syncers.submit(arrival)
         except Exception as error:
+            arrival.settled.set()
             _refuse(arrival, as_dicom_error(error))
-
-    def _take(self, arrival: _Arrival) -> None:
-        if arrival.file.size > _LARGE_BYTES:
-            self._large_syncers.submit(lambda: self._sync_first(arrival))
-        else:
-            self._unregistered.put(arrival)
-
-    def _sync_first(self, arrival: _Arrival) -> None:
-        arrival.bring_to_disk()
-        self._unregistered.put(arrival)
 
     def close(self) -> None:
         """Finish what was submitted, and end the threads."""
         with self._entrance:
             self._is_closed = True
-        self._large_syncers.close()
+        self._syncers.close()
         self._unregistered.put(None)
         self._registrar.join()
 
@@ -124,9 +87,9 @@ class Committer:
         while rest := self._waiting():
             self._settle(rest)
 
-    def _waiting(self) -> list[_Arrival]:
+    def _waiting(self) -> list[Arrival]:
         """Who waits to be registered, up to the end of them or of the work."""
-        group: list[_Arrival] = []
+        group: list[Arrival] = []
         while len(group) < _MAX_GROUP - 1 and not self._unregistered.empty():
             arrival = self._unregistered.get()
             if arrival is None:
@@ -135,7 +98,7 @@ class Committer:
             group.append(arrival)
         return group
 
-    def _examined(self, group: Sequence[_Arrival]) -> list[_Arrival]:
+    def _examined(self, group: Sequence[Arrival]) -> list[Arrival]:
         """Those of a group whose header is read now; the unusual come again, others are refused."""
         examined = []
         for arrival in group:
@@ -158,12 +121,12 @@ class Committer:
             else:
                 self._unregistered.put(arrival)
 
-    def _examine(self, arrival: _Arrival, max_elements: int = MAX_ELEMENTS) -> None:
+    def _examine(self, arrival: Arrival, max_elements: int = MAX_ELEMENTS) -> None:
         arrival.received = self._receiver.examine(
             arrival.file, arrival.announced, arrival.source, max_elements=max_elements
         )
 
-    def _settle(self, group: Sequence[_Arrival]) -> None:
+    def _settle(self, group: Sequence[Arrival]) -> None:
         """Register a group; those whose files failed are left out, and the others tried again."""
         try:
             outcomes = self._outcomes(group)
@@ -176,12 +139,12 @@ class Committer:
         for arrival, outcome in zip(group, outcomes, strict=True):
             self._end(arrival, outcome)
 
-    def _outcomes(self, group: Sequence[_Arrival]) -> Sequence[Outcome]:
+    def _outcomes(self, group: Sequence[Arrival]) -> Sequence[Outcome]:
         objects = [arrival.received for arrival in group if arrival.received is not None]
 
         def on_disk() -> None:
             for arrival in group:
-                arrival.bring_to_disk()
+                arrival.publish()
             if any(arrival.failure for arrival in group):
                 raise _NotOnDisk
 
@@ -197,10 +160,10 @@ class Committer:
             return [_perhaps(unexpected(error, "registering"))] * len(objects)
         return outcomes
 
-    def _end(self, arrival: _Arrival, outcome: Outcome) -> None:
+    def _end(self, arrival: Arrival, outcome: Outcome) -> None:
         received = arrival.received
         # What was not registered may not have got its name yet.
-        arrival.bring_to_disk()
+        arrival.publish()
         if arrival.failure is not None:
             _refuse(arrival, arrival.failure)
             return
@@ -217,13 +180,14 @@ def _perhaps(error: DicomError) -> DicomError:
     return error
 
 
-def _refuse(arrival: _Arrival, error: DicomError) -> None:
-    """Delete the file, and tell its peer."""
+def _refuse(arrival: Arrival, error: DicomError) -> None:
+    """Delete the file, once nobody syncs it any more, and tell its peer."""
+    arrival.settled.wait()
     _without_fail(arrival.file.discard)
     _answer(arrival, error)
 
 
-def _answer(arrival: _Arrival, outcome: Outcome) -> None:
+def _answer(arrival: Arrival, outcome: Outcome) -> None:
     _without_fail(lambda: arrival.done(outcome))
 
 

@@ -160,7 +160,7 @@ def test_nobody_waits_for_the_sync_of_a_large_object(
         sync(file)
 
     monkeypatch.setattr(IncomingFile, "sync", slowly)
-    monkeypatch.setattr("dicom_node.committing._LARGE_BYTES", large.size - 1)
+    monkeypatch.setattr("dicom_node.syncing._LARGE_BYTES", large.size - 1)
     small = [node.begin(f"1.2.{n}", encoded(small_dataset(f"1.2.{n}"))) for n in (2, 3)]
     node.submit(large, "1.2.1")
     for number, file in enumerate(small, start=2):
