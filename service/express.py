@@ -84,7 +84,9 @@ class ExpressLane:
             self.close()
             if has_waited(error.pgcode):
                 raise DatabaseAway(_reason(error)) from None
-            raise InDoubt from None
+            if _leaves_doubt(error.pgcode):
+                raise InDoubt from None
+            return frozenset()
         return frozenset(name for name, _ in rows)
 
     def close(self) -> None:
@@ -93,6 +95,11 @@ class ExpressLane:
         if connection is not None:
             with suppress(psycopg2.Error):
                 connection.close()
+
+
+def _leaves_doubt(pgcode: str | None) -> bool:
+    """Whether the server ended, or did not live to say what became of the statement."""
+    return pgcode is None or pgcode.startswith(("08", "57P"))
 
 
 def _reason(error: psycopg2.Error) -> str:
