@@ -21,9 +21,10 @@ from dicom_node.dataset import (
     open_stored,
 )
 from dicom_node.errors import CannotUnderstand
+from dicom_node.found import Found
 from dicom_node.uids import checked_uid, has_leading_zeros
 from dicom_node.values import Elements, age_years_of, date_of, integer_of, text_of, texts_of
-from dicom_node.walking import MAX_ELEMENTS, Found, walk
+from dicom_node.walking import MAX_ELEMENTS, walk
 
 UIDS = {
     "SOPClassUID": "SOP Class UID",

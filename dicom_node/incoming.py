@@ -25,9 +25,7 @@ _HEAD_BYTES = 20 << 10
 class IncomingFile:
     """A file being written; ended by `complete`, `close` or `discard`; for one thread at a time."""
 
-    def __init__(
-        self, objects: Path, identity: str, meta: bytes, transfer_syntax_uid: str
-    ) -> None:
+    def __init__(self, objects: Path, identity: str, meta: bytes, transfer_syntax_uid: str) -> None:
         """Create it, with preamble and `meta` (encoded group 0002) at its beginning.
 
         `identity` are hexadecimal digits that nobody else has.

@@ -1,18 +1,12 @@
 """Walks the top level of a dataset up to its pixels, bounded in memory and in steps.
 
 For the node and imports, which take bytes from anybody: what is not wanted is stepped over by its
-length, sequences of undefined length item by item, without building anything. The few values that
-are wanted become a pydicom Dataset, since what they mean is pydicom's business.
+length, sequences of undefined length item by item, without building anything.
 """
 
 import struct
 import time
-from collections.abc import Mapping
-from typing import NamedTuple
 
-from pydicom.charset import convert_encodings, default_encoding
-from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
-from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STANDARD_VR
 
@@ -26,27 +20,20 @@ from dicom_node.dataset import (
     PixelElement,
 )
 from dicom_node.errors import CannotUnderstand, TooManyElements
+from dicom_node.found import CHARACTER_SET, Found, RawValue
 
 MAX_ELEMENTS = 1_000_000
 _BLOCK, _BLOCK_AFTER_HOP = 1 << 14, 1 << 12
 _MAX_VALUE_BYTES = 1 << 12
 # A long walk lets the threads that serve everybody else have the interpreter.
 _STEPS_AT_A_TIME, _REST_S = 4096, 0.0005
-_CHARACTER_SET = 0x00080005
 _LONG = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_32}
 _KNOWN = {str(vr).encode(): str(vr) for vr in STANDARD_VR}
 
 
-# Tag, VR (None where it is implicit), the value's place and length. A bare tuple, since a header has
-# hundreds, and most are stepped over.
+# Tag, VR (None where it is implicit), the value's place and length. A bare tuple: a header has
+# hundreds of them, and most are stepped over.
 _Element = tuple[int, str | None, int, int]
-
-
-class RawValue(NamedTuple):
-    """A value as it stands; its VR is None where it is implicit."""
-
-    vr: str | None
-    value: bytes
 
 
 class Walker:
@@ -175,74 +162,6 @@ class Walker:
         return self._block[start : start + length]
 
 
-class Found:
-    """Elements as they stand; pydicom is asked only about those that are no plain text or number.
-
-    For the functions of `dicom_node.values`, which take it like a Dataset. Equal where all bytes
-    are, so that what they mean can be remembered.
-    """
-
-    def __init__(
-        self, elements: Mapping[int, RawValue], *, is_explicit: bool, is_little: bool
-    ) -> None:
-        self._elements = elements
-        self._is_explicit, self._is_little = is_explicit, is_little
-        self._identity = (is_explicit, is_little, tuple(elements.items()))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Found) and self._identity == other._identity
-
-    def __hash__(self) -> int:
-        return hash(self._identity)
-
-    def split(self, tags: frozenset[int]) -> tuple["Found", "Found"]:
-        """Those in `tags`, and the others."""
-        inside, outside = dict[int, RawValue](), dict[int, RawValue]()
-        for tag, element in self._elements.items():
-            (inside if tag in tags else outside)[tag] = element
-        encoding = {"is_explicit": self._is_explicit, "is_little": self._is_little}
-        return Found(inside, **encoding), Found(outside, **encoding)
-
-    def require_character_set(self) -> None:
-        """Make sure that texts can be decoded.
-
-        Raises:
-            CannotUnderstand: Specific Character Set (0008,0005) is none.
-        """
-        self._character_sets()
-
-    def get_item(self, tag: BaseTag) -> RawDataElement | None:
-        """The element as it stands."""
-        raw = self._elements.get(tag)
-        return None if raw is None else self._raw_element(tag, raw)
-
-    def __getitem__(self, keyword: str) -> DataElement:
-        """The element as pydicom understands it; raises what pydicom does."""
-        dataset = Dataset(
-            {BaseTag(tag): self._raw_element(tag, raw) for tag, raw in self._elements.items()}
-        )
-        implicit = not self._is_explicit
-        dataset.set_original_encoding(implicit, self._is_little, self._character_sets())
-        return dataset[keyword]
-
-    def _raw_element(self, tag: int, raw: RawValue) -> RawDataElement:
-        length, implicit = len(raw.value), raw.vr is None
-        return RawDataElement(
-            BaseTag(tag), raw.vr, length, raw.value, 0, implicit, self._is_little
-        )
-
-    def _character_sets(self) -> str | list[str]:
-        named = self._elements.get(_CHARACTER_SET)
-        if named is None:
-            return default_encoding
-        try:
-            element = convert_raw_data_element(self._raw_element(_CHARACTER_SET, named))
-            return list(convert_encodings(element.value))
-        except Exception as error:
-            kind = type(error).__name__
-            raise CannotUnderstand(f"the dataset cannot be parsed ({kind})") from None
-
-
 def walk(
     source: DatasetSource, tags: frozenset[int], max_elements: int = MAX_ELEMENTS
 ) -> tuple[Found, PixelElement | None, bool]:
@@ -255,6 +174,6 @@ def walk(
     """
     walker = Walker(source, max_elements)
     _, is_little = source.encoding
-    elements, pixels = walker.collect(tags | {_CHARACTER_SET})
+    elements, pixels = walker.collect(tags | {CHARACTER_SET})
     found = Found(elements, is_explicit=walker.is_explicit, is_little=is_little)
     return found, pixels, walker.is_explicit
