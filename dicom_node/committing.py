@@ -150,8 +150,11 @@ class Committer:
 
         if not objects:
             return []
+        is_on_disk = all(arrival.settled.is_set() for arrival in group)
+        if is_on_disk:
+            on_disk()
         try:
-            outcomes = self._receiver.register_group(objects, on_disk)
+            outcomes = self._receiver.register_group(objects, None if is_on_disk else on_disk)
             if len(outcomes) != len(objects):
                 raise RuntimeError("not every object has an outcome")
         except _NotOnDisk:

@@ -56,7 +56,7 @@ class Syncers:
     def _sync_ordinary(self) -> None:
         while (first := self._ordinary.get()) is not None:
             batch = [first, *_waiting(self._ordinary)]
-            for arrival in batch if len(batch) > 1 else ():
+            for arrival in batch:
                 arrival.begin_sync()
             for arrival in batch:
                 arrival.sync()

@@ -1,4 +1,4 @@
-"""The short way into the gallery: ordinary new objects, in one message to the database.
+"""The short way into the gallery: ordinary new objects, in one message to the database, or two.
 
 It knows one case, which is nearly every case: objects that are new, in a series that is known, with
 nothing more to do. Whatever else it meets it leaves to `service.registering`. No torch here.
@@ -19,6 +19,7 @@ from service.admitting import Admission
 from service.registering_failures import DatabaseAway, has_waited
 from service.registering_statement import PREPARE
 
+_BEGIN = "BEGIN; "
 _EXECUTE = "EXECUTE precuneus_register (%s)"
 _FORGET = "DELETE FROM dropped_object WHERE sop_instance_uid = ANY (%s)"
 _LOG = logging.getLogger("precuneus.node")
@@ -58,11 +59,12 @@ class ExpressLane:
             self.close()
 
     def register(
-        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
     ) -> frozenset[str]:
         """Register and commit those of a group that are ordinary; the names of their files.
 
-        One statement, which commits by itself: `on_disk` is called before it.
+        In one message where the files are on disk already, else in two, with `on_disk` between
+        them: the rows are written while the disk writes.
 
         Raises:
             DatabaseAway: it waited in vain, as the long way would; nothing was written.
@@ -72,12 +74,14 @@ class ExpressLane:
         facts = self._admission.ordinary_facts(group) if self._connection is not None else None
         if self._connection is None or facts is None:
             return frozenset()
-        statement = json.dumps(facts)
-        on_disk()
         try:
             with closing(self._connection.cursor()) as cursor:
-                cursor.execute(_EXECUTE, (statement,))
+                begin = "" if on_disk is None else _BEGIN
+                cursor.execute(begin + _EXECUTE, (json.dumps(facts),))
                 rows = cursor.fetchall()
+                if on_disk is not None:
+                    on_disk()
+                    cursor.execute("COMMIT")
                 if dropped_before := [uid for _, uid in rows if uid is not None]:
                     cursor.execute(_FORGET, (dropped_before,))
         except psycopg2.Error as error:
@@ -87,6 +91,9 @@ class ExpressLane:
             if _leaves_doubt(error.pgcode):
                 raise InDoubt from None
             return frozenset()
+        except BaseException:
+            self.close()
+            raise
         return frozenset(name for name, _ in rows)
 
     def close(self) -> None:

@@ -99,7 +99,7 @@ class GroupRegistrar(GalleryRegistrar):
         self._express = ExpressLane(engine, self._admission, _SESSION)
 
     def register_group(
-        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
     ) -> Sequence[Outcome]:
         """As `dicom_node.receive.RegisterGroup` says.
 
@@ -114,7 +114,7 @@ class GroupRegistrar(GalleryRegistrar):
         rest = [received for received in group if received.file.name not in stored]
         if not rest:
             return [Registration.STORED] * len(group)
-        outcomes = iter(self._register_rest(rest, on_disk))
+        outcomes = iter(self._register_rest(rest, on_disk or _nothing))
         found = [
             Registration.STORED if received.file.name in stored else next(outcomes)
             for received in group
@@ -207,6 +207,10 @@ class GroupRegistrar(GalleryRegistrar):
             _LOG.warning("a connection of the registrar ended by itself", extra=fields)
             if not connection.closed:
                 connection.invalidate()
+
+
+def _nothing() -> None:
+    """The files are on disk."""
 
 
 def _perhaps(outcome: Outcome) -> Outcome:

@@ -27,11 +27,12 @@ class Groups:
         self.outcome: Callable[[ReceivedObject], Outcome] = lambda _: Registration.STORED
 
     def __call__(
-        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
     ) -> list[Outcome]:
         assert self.gate.wait(30)
         self.groups.append([received.header.sop_instance_uid for received in group])
-        on_disk()
+        if on_disk is not None:
+            on_disk()
         return [self.outcome(received) for received in group]
 
 
