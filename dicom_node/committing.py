@@ -1,54 +1,28 @@
-"""Makes whole objects count, many at a time: syncs side by side, then one commit for all.
+"""Makes whole objects count, many at a time: files synced side by side, then one commit for all.
 
-While a file is being synced its header is read and its row written. Every object gets exactly one
-outcome, and only then is its peer answered. Nothing here blocks the thread that receives.
+While the files are being synced their headers are read. Every object gets exactly one outcome, and
+only then is its peer answered. Nothing here blocks the thread that receives.
 """
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 
+from dicom_node.arrival import Arrival
 from dicom_node.errors import DicomError, OutOfResources, TooManyElements
 from dicom_node.incoming import IncomingFile
-from dicom_node.receive import AnnouncedObject, Outcome, ReceivedObject, Receiver
+from dicom_node.receive import AnnouncedObject, Outcome, Receiver
 from dicom_node.syncing import Syncers
 from dicom_node.unexpected import as_dicom_error, unexpected
 from dicom_node.walking import MAX_ELEMENTS
 
-# More would not make a disk faster; each waits for the disk, not for a processor.
-_SYNCERS = 8
 _MAX_GROUP = 256
 # A header of more elements is read elsewhere: some take seconds, and all others would wait.
 _USUAL_ELEMENTS = 4096
-# Syncing more takes seconds, for which nobody else's commit waits.
-_LARGE_BYTES = 64 << 20
-_LARGE_SYNCERS = 2
 
 
 class _NotOnDisk(Exception):
     """A file of the group could not be synced."""
-
-
-@dataclass(eq=False)
-class _Arrival:
-    """An object whose dataset has come whole; `synced` is set once its file's fate is known."""
-
-    file: IncomingFile
-    announced: AnnouncedObject
-    source: str
-    done: Callable[[Outcome], None]
-    received: ReceivedObject | None = None
-    failure: DicomError | None = None
-    synced: threading.Event = field(default_factory=threading.Event)
-
-    def sync(self) -> None:
-        """Bring the file to the disk."""
-        try:
-            self.file.sync()
-        except Exception as error:
-            self.failure = as_dicom_error(error)
-        self.synced.set()
 
 
 class Committer:
@@ -56,10 +30,9 @@ class Committer:
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._unregistered: SimpleQueue[_Arrival | None] = SimpleQueue()
-        self._unusual: SimpleQueue[_Arrival | None] = SimpleQueue()
-        self._syncers = Syncers(_SYNCERS)
-        self._large_syncers = Syncers(_LARGE_SYNCERS)
+        self._unregistered: SimpleQueue[Arrival | None] = SimpleQueue()
+        self._unusual: SimpleQueue[Arrival | None] = SimpleQueue()
+        self._syncers = Syncers(then=self._unregistered.put)
         self._entrance = threading.Lock()
         self._is_closed = False
         self._registrar = threading.Thread(
@@ -72,7 +45,6 @@ class Committer:
     def start(self) -> None:
         """Begin to work."""
         self._syncers.start()
-        self._large_syncers.start()
         self._registrar.start()
         self._examiner.start()
 
@@ -87,35 +59,23 @@ class Committer:
 
         In this one, with a refusal, where the disk does not take it or the committer is closed.
         """
-        arrival = _Arrival(file, announced, source, done)
+        arrival = Arrival(file, announced, source, done)
         try:
             # Once only: it is read and synced at the same time.
             file.flush()
             with self._entrance:
                 if self._is_closed:
                     raise OutOfResources("the node is stopping")
-                self._take(arrival)
+                self._syncers.submit(arrival)
         except Exception as error:
-            arrival.synced.set()
+            arrival.settled.set()
             _refuse(arrival, as_dicom_error(error))
-
-    def _take(self, arrival: _Arrival) -> None:
-        if arrival.file.size > _LARGE_BYTES:
-            self._large_syncers.submit(lambda: self._sync_first(arrival))
-        else:
-            self._syncers.submit(arrival.sync)
-            self._unregistered.put(arrival)
-
-    def _sync_first(self, arrival: _Arrival) -> None:
-        arrival.sync()
-        self._unregistered.put(arrival)
 
     def close(self) -> None:
         """Finish what was submitted, and end the threads."""
         with self._entrance:
             self._is_closed = True
         self._syncers.close()
-        self._large_syncers.close()
         self._unregistered.put(None)
         self._registrar.join()
 
@@ -127,9 +87,9 @@ class Committer:
         while rest := self._waiting():
             self._settle(rest)
 
-    def _waiting(self) -> list[_Arrival]:
+    def _waiting(self) -> list[Arrival]:
         """Who waits to be registered, up to the end of them or of the work."""
-        group: list[_Arrival] = []
+        group: list[Arrival] = []
         while len(group) < _MAX_GROUP - 1 and not self._unregistered.empty():
             arrival = self._unregistered.get()
             if arrival is None:
@@ -138,7 +98,7 @@ class Committer:
             group.append(arrival)
         return group
 
-    def _examined(self, group: Sequence[_Arrival]) -> list[_Arrival]:
+    def _examined(self, group: Sequence[Arrival]) -> list[Arrival]:
         """Those of a group whose header is read now; the unusual come again, others are refused."""
         examined = []
         for arrival in group:
@@ -161,12 +121,12 @@ class Committer:
             else:
                 self._unregistered.put(arrival)
 
-    def _examine(self, arrival: _Arrival, max_elements: int = MAX_ELEMENTS) -> None:
+    def _examine(self, arrival: Arrival, max_elements: int = MAX_ELEMENTS) -> None:
         arrival.received = self._receiver.examine(
             arrival.file, arrival.announced, arrival.source, max_elements=max_elements
         )
 
-    def _settle(self, group: Sequence[_Arrival]) -> None:
+    def _settle(self, group: Sequence[Arrival]) -> None:
         """Register a group; those whose files failed are left out, and the others tried again."""
         try:
             outcomes = self._outcomes(group)
@@ -179,19 +139,22 @@ class Committer:
         for arrival, outcome in zip(group, outcomes, strict=True):
             self._end(arrival, outcome)
 
-    def _outcomes(self, group: Sequence[_Arrival]) -> Sequence[Outcome]:
+    def _outcomes(self, group: Sequence[Arrival]) -> Sequence[Outcome]:
         objects = [arrival.received for arrival in group if arrival.received is not None]
 
         def on_disk() -> None:
             for arrival in group:
-                _publish(arrival)
+                arrival.publish()
             if any(arrival.failure for arrival in group):
                 raise _NotOnDisk
 
         if not objects:
             return []
+        is_on_disk = all(arrival.settled.is_set() for arrival in group)
+        if is_on_disk:
+            on_disk()
         try:
-            outcomes = self._receiver.register_group(objects, on_disk)
+            outcomes = self._receiver.register_group(objects, None if is_on_disk else on_disk)
             if len(outcomes) != len(objects):
                 raise RuntimeError("not every object has an outcome")
         except _NotOnDisk:
@@ -200,10 +163,10 @@ class Committer:
             return [_perhaps(unexpected(error, "registering"))] * len(objects)
         return outcomes
 
-    def _end(self, arrival: _Arrival, outcome: Outcome) -> None:
+    def _end(self, arrival: Arrival, outcome: Outcome) -> None:
         received = arrival.received
         # What was not registered may not have got its name yet.
-        _publish(arrival)
+        arrival.publish()
         if arrival.failure is not None:
             _refuse(arrival, arrival.failure)
             return
@@ -213,16 +176,6 @@ class Committer:
         _answer(arrival, outcome)
 
 
-def _publish(arrival: _Arrival) -> None:
-    """Wait until a file is synced, and give it its name."""
-    arrival.synced.wait()
-    if arrival.failure is None:
-        try:
-            arrival.file.publish()
-        except Exception as error:
-            arrival.failure = as_dicom_error(error)
-
-
 def _perhaps(error: DicomError) -> DicomError:
     """An error after which some may be committed all the same, so that their files must stay."""
     if isinstance(error, OutOfResources) and not error.outcome_unknown:
@@ -230,14 +183,14 @@ def _perhaps(error: DicomError) -> DicomError:
     return error
 
 
-def _refuse(arrival: _Arrival, error: DicomError) -> None:
+def _refuse(arrival: Arrival, error: DicomError) -> None:
     """Delete the file, once nobody syncs it any more, and tell its peer."""
-    arrival.synced.wait()
+    arrival.settled.wait()
     _without_fail(arrival.file.discard)
     _answer(arrival, error)
 
 
-def _answer(arrival: _Arrival, outcome: Outcome) -> None:
+def _answer(arrival: Arrival, outcome: Outcome) -> None:
     _without_fail(lambda: arrival.done(outcome))
 
 

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import random
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class ObjectStore:
     def __init__(self, root: Path) -> None:
         self._objects = root / "objects"
         self._quarantine = root / "quarantine"
+        # Names need to be different, not secret.
+        self._random = random.Random()  # noqa: S311
         root.mkdir(parents=True, exist_ok=True)
         for folder in (self._objects, self._quarantine):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -79,7 +82,8 @@ class ObjectStore:
         Raises:
             OutOfResources: the disk does not take it.
         """
-        return IncomingFile(self._objects, meta, transfer_syntax_uid)
+        identity = f"{self._random.getrandbits(128):032x}"
+        return IncomingFile(self._objects, identity, meta, transfer_syntax_uid)
 
     def write(self, parts: Iterable[bytes | memoryview], meta: bytes) -> StoredFile:
         """Write preamble, `meta` (encoded group 0002) and the dataset's `parts`, and sync them.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.uid import UID
@@ -21,6 +21,7 @@ from dicom_node.dataset import (
     open_stored,
 )
 from dicom_node.errors import CannotUnderstand
+from dicom_node.found import Found
 from dicom_node.uids import checked_uid, has_leading_zeros
 from dicom_node.values import Elements, age_years_of, date_of, integer_of, text_of, texts_of
 from dicom_node.walking import MAX_ELEMENTS, walk
@@ -88,6 +89,7 @@ def _tags(keywords: tuple[str, ...]) -> frozenset[int]:
 
 
 _HEADER_TAGS = _tags((*UIDS, *FACTS))
+_OWN_TAGS = _tags(("SOPInstanceUID", "InstanceNumber"))
 
 
 def read_header(
@@ -125,34 +127,53 @@ def header_of(
     `strict` refuses bytes that are plainly not in the transfer syntax they are said to be in: such
     files exist in archives, but a peer that negotiated the syntax should know.
     """
-    dataset, pixels, is_explicit = walk(source, _HEADER_TAGS, max_elements)
+    found, pixels, is_explicit = walk(source, _HEADER_TAGS, max_elements)
     if strict:
         _require_syntax(source, pixels, is_explicit=is_explicit)
-    uids = {name: checked_uid(text_of(dataset, key, 256), name) for key, name in UIDS.items()}
-    flags = [f"leading zeros in {name}" for name, uid in uids.items() if has_leading_zeros(uid)]
+    own, common = found.split(_OWN_TAGS)
+    facts, zeros = _common_facts(common)
+    instance_uid = checked_uid(text_of(own, "SOPInstanceUID", 256), UIDS["SOPInstanceUID"])
+    if has_leading_zeros(instance_uid):
+        zeros = zeros | {"SOPInstanceUID"}
     return Header(
-        sop_class_uid=uids["SOP Class UID"],
-        sop_instance_uid=uids["SOP Instance UID"],
-        study_instance_uid=uids["Study Instance UID"],
-        series_instance_uid=uids["Series Instance UID"],
+        **facts,
+        sop_instance_uid=instance_uid,
         transfer_syntax_uid=source.transfer_syntax_uid,
-        patient_id=text_of(dataset, "PatientID", _MAX_PATIENT_ID),
-        issuer_of_patient_id=text_of(dataset, "IssuerOfPatientID", _MAX_PATIENT_ID),
-        modality=_code(dataset, "Modality"),
-        body_part_examined=text_of(dataset, "BodyPartExamined"),
-        manufacturer=text_of(dataset, "Manufacturer"),
-        study_date=date_of(dataset, "StudyDate"),
-        patient_sex=_code(dataset, "PatientSex"),
-        patient_age_years=age_years_of(dataset, "PatientAge"),
-        image_type=texts_of(dataset, "ImageType"),
-        instance_number=integer_of(dataset, "InstanceNumber", -_MAX_INT32, _MAX_INT32),
-        rows=integer_of(dataset, "Rows", 1, 65535),
-        columns=integer_of(dataset, "Columns", 1, 65535),
-        frames=integer_of(dataset, "NumberOfFrames", 1, _MAX_INT32) or 1,
-        photometric_interpretation=_code(dataset, "PhotometricInterpretation"),
+        instance_number=integer_of(own, "InstanceNumber", -_MAX_INT32, _MAX_INT32),
         has_pixel_data=pixels is not None and pixels.length != 0,
-        flags=tuple(flags),
+        flags=tuple(f"leading zeros in {UIDS[key]}" for key in UIDS if key in zeros),
     )
+
+
+@lru_cache(maxsize=256)
+def _common_facts(dataset: Found) -> tuple[dict[str, Any], frozenset[str]]:
+    """What objects of a series nearly always share, understood once; and UIDs with leading zeros.
+
+    Raises:
+        CannotUnderstand: a UID is missing or none, or texts cannot be decoded.
+    """
+    dataset.require_character_set()
+    keys = [key for key in UIDS if key != "SOPInstanceUID"]
+    uids = {key: checked_uid(text_of(dataset, key, 256), UIDS[key]) for key in keys}
+    facts = {
+        "sop_class_uid": uids["SOPClassUID"],
+        "study_instance_uid": uids["StudyInstanceUID"],
+        "series_instance_uid": uids["SeriesInstanceUID"],
+        "patient_id": text_of(dataset, "PatientID", _MAX_PATIENT_ID),
+        "issuer_of_patient_id": text_of(dataset, "IssuerOfPatientID", _MAX_PATIENT_ID),
+        "modality": _code(dataset, "Modality"),
+        "body_part_examined": text_of(dataset, "BodyPartExamined"),
+        "manufacturer": text_of(dataset, "Manufacturer"),
+        "study_date": date_of(dataset, "StudyDate"),
+        "patient_sex": _code(dataset, "PatientSex"),
+        "patient_age_years": age_years_of(dataset, "PatientAge"),
+        "image_type": texts_of(dataset, "ImageType"),
+        "rows": integer_of(dataset, "Rows", 1, 65535),
+        "columns": integer_of(dataset, "Columns", 1, 65535),
+        "frames": integer_of(dataset, "NumberOfFrames", 1, _MAX_INT32) or 1,
+        "photometric_interpretation": _code(dataset, "PhotometricInterpretation"),
+    }
+    return facts, frozenset(key for key, uid in uids.items() if has_leading_zeros(uid))
 
 
 def _require_syntax(

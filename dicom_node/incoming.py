@@ -7,29 +7,32 @@ Memory does not grow with it.
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from dicom_node.errors import OutOfResources
 from dicom_node.meta import PREFIX
 
 _MAX_PIECES = 256
+# Nearly every header ends before it; kept, since reading it again takes longer than parsing it.
+_HEAD_BYTES = 20 << 10
 
 
 class IncomingFile:
     """A file being written; ended by `complete`, `close` or `discard`; for one thread at a time."""
 
-    def __init__(self, objects: Path, meta: bytes, transfer_syntax_uid: str) -> None:
+    def __init__(self, objects: Path, identity: str, meta: bytes, transfer_syntax_uid: str) -> None:
         """Create it, with preamble and `meta` (encoded group 0002) at its beginning.
+
+        `identity` are hexadecimal digits that nobody else has.
 
         Raises:
             OutOfResources: the disk does not take it; nothing is left behind.
         """
-        identity = uuid.uuid4().hex
         self.name = f"{identity[:2]}/{identity}.dcm"
         self.transfer_syntax_uid = transfer_syntax_uid
         self.dataset_offset = len(PREFIX) + len(meta)
@@ -39,6 +42,7 @@ class IncomingFile:
         self._unfinished = f"{self._path.removesuffix('.dcm')}.part"
         self._digest = hashlib.sha256(transfer_syntax_uid.encode("ascii"))
         self._pieces: list[bytes | memoryview] = []
+        self._head = bytearray()
         self._descriptor = -1
         self._is_published = False
         with self._or_discarded():
@@ -56,6 +60,8 @@ class IncomingFile:
 
     def _add(self, piece: bytes | memoryview) -> None:
         self._pieces.append(piece)
+        if self.size < _HEAD_BYTES:
+            self._head += piece[: _HEAD_BYTES - self.size]
         self.size += len(piece)
         if len(self._pieces) >= _MAX_PIECES:
             self.flush()
@@ -72,9 +78,9 @@ class IncomingFile:
                 pieces = _after(os.writev(self._descriptor, pieces), pieces)
 
     def opened(self) -> BinaryIO:
-        """What has been written, to be read; the caller does not close it."""
+        """What has been written, to be read; it need not be closed."""
         self.flush()
-        return open(self._descriptor, "rb", closefd=False)
+        return cast(BinaryIO, _Written(self._descriptor, self._head, self.size))
 
     def complete(self) -> bytes:
         """Sync the file and give it its final name; returns the dataset's SHA-256.
@@ -87,6 +93,17 @@ class IncomingFile:
         self.publish()
         self.close()
         return self.sha256
+
+    def begin_sync(self) -> None:
+        """Have the disk start to write what it was handed; `sync` then waits for less.
+
+        Raises:
+            OutOfResources: the disk does not take it; nothing is left behind.
+        """
+        if hasattr(os, "posix_fadvise"):
+            with self._or_discarded():
+                # Linux starts writing pages back when told that they are not needed any more.
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def sync(self) -> None:
         """Bring what was written to the disk; others may read the file meanwhile.
@@ -143,6 +160,46 @@ class IncomingFile:
             if not isinstance(error, OSError):
                 raise
             raise _unwritten(error) from None
+
+
+class _Written(io.RawIOBase):
+    """The bytes of a file of `size`, whose beginning is `head`; it does not own the descriptor."""
+
+    def __init__(self, descriptor: int, head: bytearray, size: int) -> None:
+        self._descriptor = descriptor
+        self._head = head
+        self._size = size
+        self._position = 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = start + offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """As many bytes as there are up to `size`, not fewer."""
+        begin = self._position
+        end = self._size if size < 0 else min(begin + size, self._size)
+        known = end <= len(self._head)
+        found = bytes(self._head[begin:end]) if known else self._read_file(begin, end)
+        self._position = begin + len(found)
+        return found
+
+    def _read_file(self, begin: int, end: int) -> bytes:
+        parts = []
+        while begin < end and (part := os.pread(self._descriptor, end - begin, begin)):
+            parts.append(part)
+            begin += len(part)
+        return b"".join(parts)
 
 
 def _unwritten(error: OSError) -> OutOfResources:

@@ -22,6 +22,8 @@ from dicom_node.upper_layer.violations import InvalidMessage
 
 # How often the free space is asked for: at each object, and each time that many bytes have come.
 _SPACE_STEP = 16 << 20
+# No disk takes in that time what is to stay free.
+_SPACE_KNOWN_S = 0.05
 _log = logging.getLogger("precuneus.node")
 
 
@@ -47,6 +49,7 @@ class StoreService:
         self.committer = committer
         self.observer = observer
         self.limits = limits
+        self._asked_at = -_SPACE_KNOWN_S
 
     def __call__(self, request: Request) -> "StoreOperation":
         """A C-STORE request has come; its dataset follows."""
@@ -58,7 +61,8 @@ class StoreService:
         Raises:
             OutOfResources: less is free than shall stay free.
         """
-        if not self.limits.free_bytes:
+        now = time.monotonic()
+        if not self.limits.free_bytes or now < self._asked_at + _SPACE_KNOWN_S:
             return
         try:
             free = self.receiver.free_bytes()
@@ -67,6 +71,7 @@ class StoreService:
         if free < self.limits.free_bytes:
             kept = self.limits.free_bytes >> 20
             raise OutOfResources(f"the objects' disk has less than {kept} MiB left")
+        self._asked_at = now
 
 
 class StoreOperation:

@@ -1,28 +1,36 @@
-"""Threads that wait for the disk: who waited last is asked first.
+"""Threads that wait for the disk, so that nobody else has to.
 
-While few objects come the same thread works again and again, and finds what it needs in the
-processor's caches; woken in turn, eight threads took a tenth more of the processor.
+One thread for ordinary files, which has the disk begin with all that wait before it waits for the
+first: a thread for each would not make a disk faster, and takes more of the processor. Large files
+have threads of their own: nobody else's commit is to wait for them.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
-Work = Callable[[], None]
+from dicom_node.arrival import Arrival
+
+# With more, the first would wait for all to have begun.
+_AT_A_TIME = 8
+_LARGE_BYTES = 16 << 20
+_LARGE_SYNCERS = 2
 
 
 class Syncers:
-    """`count` threads; what is submitted must not raise."""
+    """The threads; an arrival is `settled` when they are done with it.
 
-    def __init__(self, count: int) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[SimpleQueue[Work | None]] = []
-        self._backlog: deque[Work] = deque()
-        self._queues: list[SimpleQueue[Work | None]] = [SimpleQueue() for _ in range(count)]
+    Whoever gets arrivals of large files from `then` does not wait for them.
+    """
+
+    def __init__(self, then: Callable[[Arrival], None]) -> None:
+        self._ordinary: SimpleQueue[Arrival | None] = SimpleQueue()
+        self._large: SimpleQueue[Arrival | None] = SimpleQueue()
+        self._then = then
+        works = [self._sync_ordinary, *[self._sync_large] * _LARGE_SYNCERS]
         self._threads = [
-            threading.Thread(target=self._run, args=(queue,), name=f"dicom-sync-{n}", daemon=True)
-            for n, queue in enumerate(self._queues)
+            threading.Thread(target=work, name=f"dicom-sync-{n}", daemon=True)
+            for n, work in enumerate(works)
         ]
 
     def start(self) -> None:
@@ -30,30 +38,46 @@ class Syncers:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, work: Work) -> None:
-        """Have it done soon; never waits."""
-        with self._lock:
-            if not self._idle:
-                self._backlog.append(work)
-                return
-            queue = self._idle.pop()
-        queue.put(work)
+    def submit(self, arrival: Arrival) -> None:
+        """Have a file synced soon, and a large one handed on then; never waits."""
+        if arrival.file.size > _LARGE_BYTES:
+            self._large.put(arrival)
+        else:
+            self._ordinary.put(arrival)
+            self._then(arrival)
 
     def close(self) -> None:
         """Finish what was submitted, and end the threads."""
-        for queue in self._queues:
+        for queue in (self._ordinary, self._large):
             queue.put(None)
         for thread in self._threads:
             thread.join()
 
-    def _run(self, queue: "SimpleQueue[Work | None]") -> None:
-        while (work := self._next(queue)) is not None:
-            work()
+    def _sync_ordinary(self) -> None:
+        while (first := self._ordinary.get()) is not None:
+            batch = [first, *_waiting(self._ordinary)]
+            for arrival in batch:
+                arrival.begin_sync()
+            for arrival in batch:
+                arrival.sync()
 
-    def _next(self, queue: "SimpleQueue[Work | None]") -> Work | None:
-        """What waits longest, or else what comes next; None at the end."""
-        with self._lock:
-            if self._backlog:
-                return self._backlog.popleft()
-            self._idle.append(queue)
-        return queue.get()
+    def _sync_large(self) -> None:
+        while (arrival := self._large.get()) is not None:
+            arrival.sync()
+            self._then(arrival)
+        self._large.put(None)  # for the next thread
+
+
+def _waiting(queue: "SimpleQueue[Arrival | None]") -> list[Arrival]:
+    """Who else waits, up to the end of the work."""
+    found: list[Arrival] = []
+    while len(found) < _AT_A_TIME - 1:
+        try:
+            arrival = queue.get_nowait()
+        except Empty:
+            break
+        if arrival is None:
+            queue.put(None)
+            break
+        found.append(arrival)
+    return found

@@ -1,18 +1,12 @@
 """Walks the top level of a dataset up to its pixels, bounded in memory and in steps.
 
 For the node and imports, which take bytes from anybody: what is not wanted is stepped over by its
-length, sequences of undefined length item by item, without building anything. The few values that
-are wanted become a pydicom Dataset, since what they mean is pydicom's business.
+length, sequences of undefined length item by item, without building anything.
 """
 
 import struct
 import time
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
-from pydicom.charset import convert_encodings, default_encoding
-from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
-from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, STANDARD_VR
 
@@ -26,24 +20,20 @@ from dicom_node.dataset import (
     PixelElement,
 )
 from dicom_node.errors import CannotUnderstand, TooManyElements
+from dicom_node.found import CHARACTER_SET, Found, RawValue
 
 MAX_ELEMENTS = 1_000_000
-_BLOCK, _BLOCK_AFTER_HOP = 1 << 16, 1 << 12
+_BLOCK, _BLOCK_AFTER_HOP = 1 << 14, 1 << 12
 _MAX_VALUE_BYTES = 1 << 12
 # A long walk lets the threads that serve everybody else have the interpreter.
 _STEPS_AT_A_TIME, _REST_S = 4096, 0.0005
-_CHARACTER_SET = 0x00080005
 _LONG = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_32}
 _KNOWN = {str(vr).encode(): str(vr) for vr in STANDARD_VR}
 
 
-class Element(NamedTuple):
-    """A data element: tag, VR (None where it is implicit), its value's place and length."""
-
-    tag: int
-    vr: str | None
-    offset: int
-    length: int
+# Tag, VR (None where it is implicit), the value's place and length. A bare tuple: a header has
+# hundreds of them, and most are stepped over.
+_Element = tuple[int, str | None, int, int]
 
 
 class Walker:
@@ -65,34 +55,35 @@ class Walker:
             not declared_implicit and beginning.isalpha() and beginning.isupper()
         )
 
-    def elements(self) -> Iterator[Element]:
-        """Every element of the top level, the pixels' the last; then nothing more is read.
+    def collect(self, tags: frozenset[int]) -> tuple[dict[int, RawValue], PixelElement | None]:
+        """The elements in `tags` on the top level, and the pixels, behind which nothing is read.
 
         Raises:
             CannotUnderstand: the dataset is cut off, malformed, or too long a walk.
         """
+        found: dict[int, RawValue] = {}
         while self._position + 8 <= self._size:
-            element = self._element()
-            if element.tag == ITEM_END:
+            tag, vr, offset, length = self._element()
+            if tag in tags:
+                found[tag] = RawValue(vr, self._value(offset, length))
+            elif tag in PIXEL_TAGS:
+                self._check_pixels(offset, length)
+                return found, PixelElement(tag, vr, offset, length)
+            elif tag == ITEM_END:
                 raise CannotUnderstand("the dataset cannot be parsed to its end")
-            yield element
-            if element.tag in PIXEL_TAGS:
-                self._check_pixels(element)
-                return
-            if element.length == UNDEFINED_LENGTH:
-                self._skip_items(element.offset)
+            if length == UNDEFINED_LENGTH:
+                self._skip_items(offset)
             else:
-                self._position = element.offset + element.length
+                self._position = offset + length
         if self._take(self._position, self._size - self._position).strip(b"\0"):
             raise CannotUnderstand("the dataset is cut off inside an element's header")
+        return found, None
 
-    def value(self, element: Element) -> bytes:
-        """An element's value; one that is absurdly long or of no length counts as empty."""
-        if element.length > _MAX_VALUE_BYTES:
-            return b""
-        return self._take(element.offset, element.length)
+    def _value(self, offset: int, length: int) -> bytes:
+        """A value; one that is absurdly long or of no length counts as empty."""
+        return b"" if length > _MAX_VALUE_BYTES else self._take(offset, length)
 
-    def _element(self) -> Element:
+    def _element(self) -> _Element:
         """The element at the present position, checked to lie within the dataset."""
         self._step()
         at = self._position
@@ -114,7 +105,7 @@ class Walker:
         if length != UNDEFINED_LENGTH and offset + length > self._size:
             what = "pixel data are" if tag in PIXEL_TAGS else f"element {BaseTag(tag)} is"
             raise CannotUnderstand(f"the dataset is cut off: {what} shorter than declared")
-        return Element(tag, vr, offset, length)
+        return tag, vr, offset, length
 
     def _skip_items(self, start: int) -> None:
         """Step over the items of an element of undefined length, however deep they go."""
@@ -123,23 +114,22 @@ class Walker:
         while among_items:
             if self._position + 8 > self._size:
                 raise CannotUnderstand("the dataset is cut off inside a sequence")
-            element = self._element()
-            is_end = element.tag in (ITEM_END, SEQUENCE_END)
-            if among_items[-1] and not is_end and element.tag != ITEM:
+            tag, _, self._position, length = self._element()
+            is_end = tag in (ITEM_END, SEQUENCE_END)
+            if among_items[-1] and not is_end and tag != ITEM:
                 raise CannotUnderstand("the dataset cannot be parsed (a sequence without items)")
-            self._position = element.offset
             if is_end:
                 among_items.pop()
-            elif element.length == UNDEFINED_LENGTH:
+            elif length == UNDEFINED_LENGTH:
                 # Below an item are elements, below an element are items.
                 among_items.append(not among_items[-1])
             else:
-                self._position += element.length
+                self._position += length
 
-    def _check_pixels(self, pixels: Element) -> None:
+    def _check_pixels(self, offset: int, length: int) -> None:
         """Hop from fragment to fragment of encapsulated pixel data, as far as there are items."""
-        position = pixels.offset
-        if pixels.length != UNDEFINED_LENGTH:
+        position = offset
+        if length != UNDEFINED_LENGTH:
             return
         while position + 8 <= self._size:
             self._step()
@@ -172,29 +162,6 @@ class Walker:
         return self._block[start : start + length]
 
 
-class Found:
-    """Elements as they stand; pydicom is asked only about those that are no plain text or number.
-
-    For the functions of `dicom_node.values`, which take it like a Dataset.
-    """
-
-    def __init__(
-        self, elements: Mapping[int, RawDataElement], *, is_explicit: bool, is_little: bool
-    ) -> None:
-        self._elements = elements
-        self._encoding = (not is_explicit, is_little, _character_sets(elements))
-
-    def get_item(self, tag: BaseTag) -> RawDataElement | None:
-        """The element as it stands."""
-        return self._elements.get(tag)
-
-    def __getitem__(self, keyword: str) -> DataElement:
-        """The element as pydicom understands it; raises what pydicom does."""
-        dataset = Dataset({BaseTag(tag): element for tag, element in self._elements.items()})
-        dataset.set_original_encoding(*self._encoding)
-        return dataset[keyword]
-
-
 def walk(
     source: DatasetSource, tags: frozenset[int], max_elements: int = MAX_ELEMENTS
 ) -> tuple[Found, PixelElement | None, bool]:
@@ -207,31 +174,6 @@ def walk(
     """
     walker = Walker(source, max_elements)
     _, is_little = source.encoding
-    found: dict[int, RawDataElement] = {}
-    pixels: PixelElement | None = None
-    for element in walker.elements():
-        if element.tag in PIXEL_TAGS:
-            pixels = PixelElement(*element)
-        elif element.tag in tags or element.tag == _CHARACTER_SET:
-            found[element.tag] = RawDataElement(
-                BaseTag(element.tag),
-                element.vr,
-                element.length,
-                walker.value(element),
-                element.offset,
-                element.vr is None,
-                is_little,
-            )
-    facts = Found(found, is_explicit=walker.is_explicit, is_little=is_little)
-    return facts, pixels, walker.is_explicit
-
-
-def _character_sets(elements: Mapping[int, RawDataElement]) -> str | list[str]:
-    named = elements.get(_CHARACTER_SET)
-    if named is None:
-        return default_encoding
-    try:
-        return list(convert_encodings(convert_raw_data_element(named).value))
-    except Exception as error:
-        kind = type(error).__name__
-        raise CannotUnderstand(f"the dataset cannot be parsed ({kind})") from None
+    elements, pixels = walker.collect(tags | {CHARACTER_SET})
+    found = Found(elements, is_explicit=walker.is_explicit, is_little=is_little)
+    return found, pixels, walker.is_explicit

@@ -1,8 +1,7 @@
-"""The short way into the gallery: ordinary new objects, in two messages to the database.
+"""The short way into the gallery: ordinary new objects, in one message to the database, or two.
 
 It knows one case, which is nearly every case: objects that are new, in a series that is known, with
-nothing more to do. Whatever else it meets, it writes nothing and leaves to `service.registering`.
-No torch here.
+nothing more to do. Whatever else it meets it leaves to `service.registering`. No torch here.
 """
 
 import json
@@ -15,14 +14,19 @@ import psycopg2
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_node.errors import OutOfResources
 from dicom_node.receive import ReceivedObject
 from service.admitting import Admission
 from service.registering_failures import DatabaseAway, has_waited
 from service.registering_statement import PREPARE
 
-_BEGIN_AND_EXECUTE = "BEGIN; EXECUTE precuneus_register (%s)"
+_BEGIN = "BEGIN; "
+_EXECUTE = "EXECUTE precuneus_register (%s)"
+_FORGET = "DELETE FROM dropped_object WHERE sop_instance_uid = ANY (%s)"
 _LOG = logging.getLogger("precuneus.node")
+
+
+class InDoubt(Exception):
+    """The connection broke, and with it the answer to whether the group was committed."""
 
 
 class ExpressLane:
@@ -54,38 +58,43 @@ class ExpressLane:
             _LOG.warning("the short way into the gallery stays closed", extra=fields)
             self.close()
 
-    def register(self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]) -> bool:
-        """Whether all of a group are registered and committed; if not, nothing of it was written.
+    def register(
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
+    ) -> frozenset[str]:
+        """Register and commit those of a group that are ordinary; the names of their files.
+
+        In one message where the files are on disk already, else in two, with `on_disk` between
+        them: the rows are written while the disk writes.
 
         Raises:
             DatabaseAway: it waited in vain, as the long way would; nothing was written.
-            OutOfResources: the commit broke off, so that nobody knows.
+            InDoubt: the connection broke. The long way finds what was written, and keeps it.
             what `on_disk` raises, and then nothing was written.
         """
-        if self._connection is None:
-            return False
-        facts = self._admission.ordinary_facts(group)
-        if facts is None:
-            return False
+        facts = self._admission.ordinary_facts(group) if self._connection is not None else None
+        if self._connection is None or facts is None:
+            return frozenset()
         try:
             with closing(self._connection.cursor()) as cursor:
-                cursor.execute(_BEGIN_AND_EXECUTE, (json.dumps(facts),))
+                begin = "" if on_disk is None else _BEGIN
+                cursor.execute(begin + _EXECUTE, (json.dumps(facts),))
                 rows = cursor.fetchall()
-                is_complete = len(rows) == len(group) and not any(was for _, was in rows)
-                if is_complete:
+                if on_disk is not None:
                     on_disk()
-                    _commit(cursor)
-                else:
-                    cursor.execute("ROLLBACK")
+                    cursor.execute("COMMIT")
+                if dropped_before := [uid for _, uid in rows if uid is not None]:
+                    cursor.execute(_FORGET, (dropped_before,))
         except psycopg2.Error as error:
             self.close()
             if has_waited(error.pgcode):
                 raise DatabaseAway(_reason(error)) from None
-            return False
+            if _leaves_doubt(error.pgcode):
+                raise InDoubt from None
+            return frozenset()
         except BaseException:
             self.close()
             raise
-        return is_complete
+        return frozenset(name for name, _ in rows)
 
     def close(self) -> None:
         """Give the connection back, and with it whatever was not committed."""
@@ -95,18 +104,11 @@ class ExpressLane:
                 connection.close()
 
 
-def _commit(cursor: Any) -> None:
-    """Commit.
-
-    Raises:
-        OutOfResources: nobody knows whether it happened.
-    """
-    try:
-        cursor.execute("COMMIT")
-    except psycopg2.Error as error:
-        raise OutOfResources(_reason(error, "commit, "), outcome_unknown=True) from None
+def _leaves_doubt(pgcode: str | None) -> bool:
+    """Whether the server ended, or did not live to say what became of the statement."""
+    return pgcode is None or pgcode.startswith(("08", "57P"))
 
 
-def _reason(error: psycopg2.Error, when: str = "") -> str:
+def _reason(error: psycopg2.Error) -> str:
     code = error.pgcode or "no answer"
-    return f"the gallery's database did not take the object ({when}{code})"
+    return f"the gallery's database did not take the object ({code})"

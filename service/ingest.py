@@ -14,7 +14,7 @@ from dicom_node.files import ObjectStore
 from dicom_node.receive import Outcome, ReceivedObject, Registration
 from service.admission.rules import AdmissionRules
 from service.admitting import Admission
-from service.express import ExpressLane
+from service.express import ExpressLane, InDoubt
 from service.patients import PatientKeyer
 from service.registering_failures import DatabaseAway, TryAgain, unavailable
 from service.registering_statement import EXECUTE, INSERT, PREPARE
@@ -99,9 +99,32 @@ class GroupRegistrar(GalleryRegistrar):
         self._express = ExpressLane(engine, self._admission, _SESSION)
 
     def register_group(
-        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
     ) -> Sequence[Outcome]:
         """As `dicom_node.receive.RegisterGroup` says.
+
+        Nearly all go the short way; the rest, and all where that is closed, the long one.
+        """
+        try:
+            stored, in_doubt = self._express.register(group, on_disk), False
+        except InDoubt:
+            stored, in_doubt = frozenset[str](), True
+        except DatabaseAway as error:
+            return [error] * len(group)
+        rest = [received for received in group if received.file.name not in stored]
+        if not rest:
+            return [Registration.STORED] * len(group)
+        outcomes = iter(self._register_rest(rest, on_disk or _nothing))
+        found = [
+            Registration.STORED if received.file.name in stored else next(outcomes)
+            for received in group
+        ]
+        return [_perhaps(outcome) for outcome in found] if in_doubt else found
+
+    def _register_rest(
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+    ) -> Sequence[Outcome]:
+        """Register by the long way.
 
         A group that an object of it spoils is tried one by one. A database that is locked, slow,
         full or away refuses it as a whole: no object waits for what the first waited for in vain.
@@ -140,8 +163,6 @@ class GroupRegistrar(GalleryRegistrar):
             OutOfResources: it refused an object, or (`outcome_unknown`) broke off during the
                 commit.
         """
-        if self._express.register(group, on_disk):
-            return [Registration.STORED] * len(group)
         try:
             if self._connection is None:
                 self._connection = self._connected()
@@ -186,3 +207,14 @@ class GroupRegistrar(GalleryRegistrar):
             _LOG.warning("a connection of the registrar ended by itself", extra=fields)
             if not connection.closed:
                 connection.invalidate()
+
+
+def _nothing() -> None:
+    """The files are on disk."""
+
+
+def _perhaps(outcome: Outcome) -> Outcome:
+    """What the long way says after the short one broke off: a failure leaves the doubt."""
+    if isinstance(outcome, OutOfResources):
+        return OutOfResources(str(outcome), outcome_unknown=True)
+    return outcome

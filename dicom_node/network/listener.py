@@ -8,9 +8,6 @@ from collections.abc import Callable
 from dicom_node.network.loop import READ, Loop
 
 _BACKLOG = 512
-# Not more than may be half open, so that nobody is crowded out before being read once; and few, so
-# that who has an association does not wait for a crowd at the door.
-_AT_A_TIME = 4
 _SHORT_OF = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _log = logging.getLogger("precuneus.node")
 
@@ -45,17 +42,16 @@ class Listener:
 
     def on_ready(self, mask: int, now: float) -> None:
         """As `Watcher` says."""
-        for _ in range(_AT_A_TIME):
-            try:
-                connection, address = self._socket.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in _SHORT_OF:
-                    self._rest(error)
-                    return
-                continue  # the peer is gone already
-            self._accepted(connection, str(address[0]))
+        # One at a time: who has an association is not to wait for a crowd at the door.
+        try:
+            connection, address = self._socket.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno in _SHORT_OF:
+                self._rest(error)
+            return  # else the peer is gone already
+        self._accepted(connection, str(address[0]))
 
     def on_tick(self, now: float) -> None:
         """Try again, after what was short may have been given back."""

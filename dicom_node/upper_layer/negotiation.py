@@ -4,8 +4,9 @@ pynetdicom negotiates and encodes; which SOP classes and syntaxes the node takes
 `dicom_node.contexts`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydicom.uid import UID
 from pynetdicom.pdu import A_ASSOCIATE_AC
@@ -35,6 +36,8 @@ from dicom_node.upper_layer.violations import InvalidParameter
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _MAX_LISTED_CONTEXTS = 8
 _ACCEPTED = 0x00
+# Bodies by strangers are kept, so neither many nor large ones.
+_MAX_KNOWN, _MAX_KNOWN_BYTES = 64, 1 << 14
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Acceptance:
     """An association: the A-ASSOCIATE-AC PDU, its contexts by number, and what was refused."""
 
     reply: bytes
-    contexts: dict[int, AcceptedContext]
+    contexts: Mapping[int, AcceptedContext]
     refused: tuple[str, ...]
     refused_count: int
     peer_maximum: int
@@ -86,6 +89,8 @@ class Negotiator:
     def __init__(self, ae_title: str, max_pdu: int) -> None:
         self._ae_title = ae_title
         self._max_pdu = max_pdu
+        # Peers ask for the same again and again, and the answer depends on nothing else.
+        self._known_answer = lru_cache(maxsize=_MAX_KNOWN)(self._agree)
 
     def titles(self, body: bytes) -> AssociationTitles:
         """Who asks, and for whom; raises `InvalidParameter`."""
@@ -107,6 +112,9 @@ class Negotiator:
         refusal = admission(titles)
         if refusal is not None:
             return refusal
+        return self._known_answer(body) if len(body) <= _MAX_KNOWN_BYTES else self._agree(body)
+
+    def _agree(self, body: bytes) -> Acceptance | Refusal:
         proposal = read_proposal(body)
         if proposal.application_context != APPLICATION_CONTEXT:
             words = "the application context is not DICOM's"

@@ -27,11 +27,12 @@ class Groups:
         self.outcome: Callable[[ReceivedObject], Outcome] = lambda _: Registration.STORED
 
     def __call__(
-        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None]
+        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
     ) -> list[Outcome]:
         assert self.gate.wait(30)
         self.groups.append([received.header.sop_instance_uid for received in group])
-        on_disk()
+        if on_disk is not None:
+            on_disk()
         return [self.outcome(received) for received in group]
 
 
@@ -160,7 +161,7 @@ def test_nobody_waits_for_the_sync_of_a_large_object(
         sync(file)
 
     monkeypatch.setattr(IncomingFile, "sync", slowly)
-    monkeypatch.setattr("dicom_node.committing._LARGE_BYTES", large.size - 1)
+    monkeypatch.setattr("dicom_node.syncing._LARGE_BYTES", large.size - 1)
     small = [node.begin(f"1.2.{n}", encoded(small_dataset(f"1.2.{n}"))) for n in (2, 3)]
     node.submit(large, "1.2.1")
     for number, file in enumerate(small, start=2):

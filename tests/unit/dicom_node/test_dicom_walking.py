@@ -102,3 +102,17 @@ def test_bytes_of_another_syntax_are_refused_where_it_was_agreed_on() -> None:
                 strict(whole, other)
         with pytest.raises(CannotUnderstand):
             strict(rle, syntax)
+
+
+def test_headers_of_a_series_differ_where_the_objects_do() -> None:
+    first, second = ct_dataset(sop_instance_uid="1.2.3"), ct_dataset(sop_instance_uid="1.2.4")
+    first.SeriesInstanceUID = second.SeriesInstanceUID = "1.2.5"
+    first.StudyInstanceUID = second.StudyInstanceUID = "1.2.6"
+    first.InstanceNumber, second.InstanceNumber = 1, 2
+    headers = [header_of_bytes(encoded(dataset)) for dataset in (first, second)]
+    assert [header.sop_instance_uid for header in headers] == ["1.2.3", "1.2.4"]
+    assert [header.instance_number for header in headers] == [1, 2]
+    second.PatientID = "another"
+    second.SOPInstanceUID = "01.2"
+    other = header_of_bytes(encoded(second))
+    assert (other.patient_id, other.flags) == ("another", ("leading zeros in SOP Instance UID",))
