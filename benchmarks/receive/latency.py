@@ -56,8 +56,6 @@ def measure_latency(plan: Plan, receivers: Sequence[Receiver], files: ObjectFile
                 with _abused(receivers[0], case):
                     found = _stores(one, files, stores)
                 latency.stores.setdefault(case, []).extend(found)
-    for receiver in receivers:
-        receiver.clear()
     return latency
 
 

@@ -141,7 +141,6 @@ def _repeat(
     """Fill in the samples; returns those of the disk alone."""
     disk: dict[Case, list[float]] = {}
     scratch = plan.folder / "disk"
-    scratch.mkdir()
     steps = plan.repetitions * len(files) * len(ASSOCIATIONS) * len(measured)
     done = 0
     for repetition in range(plan.repetitions):
@@ -156,7 +155,7 @@ def _repeat(
                 plan.progress(what, done, steps)
                 one.pushes.setdefault(case, []).append(_push(one.receiver, shares))
                 done += 1
-            rate = sync_rate(scratch, one_kind.content, associations, len(one_kind.paths))
+            rate = sync_rate(scratch / str(done), one_kind.content, associations, len(one_kind.paths))
             disk.setdefault(case, []).append(rate)
     plan.progress("received", steps, steps)
     return disk
@@ -176,7 +175,6 @@ def _push(receiver: Receiver, shares: Sequence[Sequence[Path]]) -> Pushed:
         for part, root in receiver.roots.items()
     }
     _require_stored(receiver, stored + count)
-    receiver.clear()
     return Pushed(count / seconds, cpu_ms)
 
 

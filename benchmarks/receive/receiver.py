@@ -7,17 +7,13 @@ from benchmarks.children import HOST
 from dicom_node.scu import echo
 
 
-def _keep_all() -> None:
-    """Nothing to clear: what has an index keeps its objects."""
-
-
 @dataclass(frozen=True)
 class Receiver:
     """A running receiver.
 
     `synced`, `durable` and `registers` say what its answer is worth. `roots` are, by what they do,
     the processes whose CPU time counts, each with all that it starts. `stored` counts what it
-    holds, by its own index where it has one; `clear` deletes what it only wrote to a folder.
+    holds, by its own index where it has one.
     """
 
     name: str
@@ -28,7 +24,6 @@ class Receiver:
     registers: str
     roots: Mapping[str, int]
     stored: Callable[[], int]
-    clear: Callable[[], None] = _keep_all
 
     def answers(self) -> bool:
         """Whether it answers a C-ECHO."""

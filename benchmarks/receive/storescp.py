@@ -21,10 +21,6 @@ def storescp(folder: Path, *options: str) -> Iterator[Receiver]:
     program, received, port = find("storescp"), folder / "received", free_port()
     received.mkdir(parents=True)
 
-    def clear() -> None:
-        for path in received.iterdir():
-            path.unlink()
-
     argv = (program, *options, "--output-directory", str(received), str(port))
     with running(argv, folder / "log", env=NO_DELAY) as process:
         receiver = Receiver(
@@ -36,7 +32,6 @@ def storescp(folder: Path, *options: str) -> Iterator[Receiver]:
             registers="no",
             roots={"server": process.pid},
             stored=lambda: sum(1 for _ in received.iterdir()),
-            clear=clear,
         )
         process.await_ready(receiver.answers)
         yield receiver
