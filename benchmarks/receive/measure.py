@@ -155,7 +155,8 @@ def _repeat(
                 plan.progress(what, done, steps)
                 one.pushes.setdefault(case, []).append(_push(one.receiver, shares))
                 done += 1
-            rate = sync_rate(scratch / str(done), one_kind.content, associations, len(one_kind.paths))
+            new, count = scratch / str(done), len(one_kind.paths)
+            rate = sync_rate(new, one_kind.content, associations, count)
             disk.setdefault(case, []).append(rate)
     plan.progress("received", steps, steps)
     return disk
