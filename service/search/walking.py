@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
+from service.db.prepared import run_prepared
 from service.search.question import Question
 from service.search.ranking import ranked
 from service.search.statements import walk_statement
@@ -64,8 +65,8 @@ def walk(connection: Connection, question: Question, way: Walk) -> Walked:
     """Look for the rows asked for among those that the index holds for the nearest."""
     fetch = question.page.wanted + _SPARE
     values = question.values | {"walk": way.rows, "fetch": fetch}
-    statement = text(way.settings + _FORCE + walk_statement(question))
-    rows = connection.execute(statement, values).all()
+    statement = walk_statement(question)
+    rows = run_prepared(connection, statement, values, way.settings + _FORCE).all()
     connection.exec_driver_sql(_RESET)
     whole = rows[0]
     rows = [row for row in rows if row.sop_instance_uid is not None]
