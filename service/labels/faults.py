@@ -1,6 +1,6 @@
 """What is wrong with labels that were given: all bad lines, and labels that are not there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.errors import InvalidParameter, ServiceError
@@ -28,6 +28,11 @@ class Faults:
         self.count += 1
         if len(self.listed) < MAXIMUM_LISTED:
             self.listed.append(LineFault(line, fault))
+
+    def merge(self, more: Sequence[LineFault], count: int) -> None:
+        """Note `count` further faults, of which `more` are the first."""
+        self.count += count
+        self.listed = sorted([*self.listed, *more], key=lambda fault: fault.line)[:MAXIMUM_LISTED]
 
 
 class InvalidLabels(InvalidParameter):

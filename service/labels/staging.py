@@ -11,7 +11,7 @@ import psycopg2
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from service.labels.faults import MAXIMUM_LISTED, Faults
+from service.labels.faults import MAXIMUM_LISTED, Faults, LineFault
 from service.labels.provenance import source_of
 from service.labels.reading import Line
 
@@ -75,19 +75,21 @@ def _encoded(line: Line) -> str:
 
 def find_contradictions(connection: Connection, faults: Faults) -> None:
     """Note lines that say the same of the same subject, but with another code, author or time."""
-    slots = f"""
-        SELECT min(line) AS first, array_agg(line ORDER BY line) AS lines FROM pg_temp.said
-        GROUP BY {_SLOT} HAVING count(DISTINCT ({_FACTS})) > 1"""
+    compared = f"""
+        SELECT line, min(line) OVER slot AS first, ROW({_FACTS}) AS facts,
+               first_value(ROW({_FACTS})) OVER (slot ORDER BY line) AS first_facts
+        FROM pg_temp.said WINDOW slot AS (PARTITION BY {_SLOT})"""
     rows = connection.execute(
         text(f"""
-            SELECT lines[2] AS line, first, count(*) OVER () AS slots FROM ({slots}) slots
-            ORDER BY line LIMIT :limit"""),
+            SELECT line, first, count(*) OVER () AS all_rows FROM ({compared}) compared
+            WHERE facts IS DISTINCT FROM first_facts ORDER BY line LIMIT :limit"""),
         {"limit": MAXIMUM_LISTED},
     ).all()
-    for row in rows:
-        faults.add(row.line, f"says the same as line {row.first}, but with other particulars")
-    if rows:
-        faults.count += rows[0].slots - len(rows)
+    fault = "says the same as line {}, but with another code, author or time"
+    faults.merge(
+        [LineFault(row.line, fault.format(row.first)) for row in rows],
+        rows[0].all_rows if rows else 0,
+    )
 
 
 def settle_statements(connection: Connection) -> None:

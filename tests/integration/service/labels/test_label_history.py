@@ -164,7 +164,7 @@ def test_statements_that_contradict_each_other_are_refused(engine: Engine) -> No
     plain = of_instance("1.1", "glioma")
     with pytest.raises(InvalidLabels) as raised:
         record(engine, of_instance("1.2", "bleed"), plain, plain, replace(plain, concept=GLIOMA))
-    assert [fault.line for fault in raised.value.faults] == [3]
+    assert [fault.line for fault in raised.value.faults] == [4]
     with engine.connect() as connection:
         assert find_vocabulary(connection) == []
 
