@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -128,8 +129,10 @@ def test_labels_may_come_before_their_images(client: httpx.Client, engine: Engin
 def test_what_is_no_label_is_refused(
     client: httpx.Client, engine: Engine, body: object, fault: str
 ) -> None:
-    assert fault in problem_of(client.post(INSTANCE, json=body), 422)
-    assert fault in problem_of(client.post(STUDY, json=body), 422)
+    headers = {"Content-Type": "application/json"}
+    for path in (INSTANCE, STUDY):
+        answer = client.post(path, content=json.dumps(body), headers=headers)
+        assert fault in problem_of(answer, 422)
     assert count_rows(engine, "label") == 0
 
 
