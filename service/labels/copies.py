@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, text
 
-_LOCK = "hashtext('precuneus labels')"
+_COPIES = "hashtext('precuneus labels')"
+_WRITERS = "hashtext('precuneus label writers')"
 
 _LABELS_OF = """ARRAY(
     SELECT DISTINCT l.label FROM label l
@@ -18,16 +19,19 @@ _LABELS_OF = """ARRAY(
 
 
 def lock_labels(connection: Connection) -> None:
-    """Let nobody else write labels, or copies of them, until the caller's transaction ends."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    """Let nobody else write labels until the caller's transaction ends.
+
+    Those who write embedding rows go on until the copies are refreshed.
+    """
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 
 
 def hold_labels(connection: Connection) -> None:
-    """Hold off writers of labels until the caller's transaction ends.
+    """Hold off refreshed copies until the caller's transaction ends.
 
-    Without it, one could be missed between a look at the labels and the rows that copy them.
+    Without it, a label could be missed between a look at the labels and the rows that copy them.
     """
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({_LOCK})")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({_COPIES})")
 
 
 def labels_of_instances(
@@ -68,6 +72,8 @@ def refresh_copies_of(connection: Connection, sops: Sequence[str], studies: Sequ
 
 
 def _refresh(connection: Connection, subjects: str, parameters: dict[str, list[str]]) -> None:
+    # Whoever looked before our labels are there has written its rows, once we hold this.
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_COPIES})")
     connection.execute(
         text(f"""
             WITH subject AS MATERIALIZED ({subjects}),
@@ -81,7 +87,8 @@ def _refresh(connection: Connection, subjects: str, parameters: dict[str, list[s
                 JOIN series USING (study_id) JOIN instance i USING (series_id)),
             labelled AS (SELECT u.instance_id, {_LABELS_OF} AS labels FROM touched u)
             UPDATE embedding e SET labels = n.labels FROM labelled n
-            WHERE e.instance_id = n.instance_id AND e.labels <> n.labels
+            WHERE e.encoder_id = ANY (ARRAY(SELECT encoder_id FROM encoder))
+                AND e.instance_id = n.instance_id AND e.labels <> n.labels
         """),
         parameters,
     )
