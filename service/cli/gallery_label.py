@@ -3,12 +3,15 @@
 import getpass
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.cli.output import JsonOption, print_json, progress_bar
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.labels.writing import LabelReport
 
 
 def label(
@@ -33,20 +36,9 @@ def label(
     that origin. Codes: scheme SCT (SNOMED CT), RADLEX, or 99… of your own.
     """
     from service.labels.faults import InvalidLabels
-    from service.labels.importing import import_file
-    from service.opening import open_gallery
 
-    by = getpass.getuser()
     try:
-        with open_gallery(Settings()) as engine, progress_bar() as progress:
-            task = progress.add_task("reading labels", total=None)
-            report = import_file(
-                engine,
-                file,
-                recorded_by=by,
-                dry_run=dry_run,
-                advance=lambda count: progress.update(task, completed=count),
-            )
+        report = _import(file, dry_run=dry_run)
     except InvalidLabels as error:
         if not json:
             raise
@@ -54,7 +46,26 @@ def label(
         raise typer.Exit(error.exit_code) from None
     if json:
         print_json({**asdict(report), "dry_run": dry_run})
-        return
+    else:
+        _tell(report, dry_run=dry_run)
+
+
+def _import(file: Path, *, dry_run: bool) -> "LabelReport":
+    from service.labels.importing import import_file
+    from service.opening import open_gallery
+
+    with open_gallery(Settings()) as engine, progress_bar() as progress:
+        task = progress.add_task("reading labels", total=None)
+        return import_file(
+            engine,
+            file,
+            recorded_by=getpass.getuser(),
+            dry_run=dry_run,
+            advance=lambda count: progress.update(task, completed=count),
+        )
+
+
+def _tell(report: "LabelReport", *, dry_run: bool) -> None:
     if dry_run:
         typer.echo("Nothing is recorded. This would be:")
     typer.echo(

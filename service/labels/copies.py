@@ -4,7 +4,7 @@ A copy holds what is confirmed: statements that stand, without predictions, so t
 diagnosis never finds what only a machine said. Nothing here records or ends a label.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, text
 
@@ -61,17 +61,19 @@ def refresh_copies(connection: Connection) -> None:
     )
 
 
-def refresh_copies_of(connection: Connection, sops: Sequence[str], studies: Sequence[str]) -> None:
-    """Bring copies up to date for instances and studies by their UIDs."""
+def refresh_copies_of(
+    connection: Connection, sop_instance_uid: str | None, study_instance_uid: str | None
+) -> None:
+    """Bring copies up to date for one instance or study."""
     _refresh(
         connection,
-        """SELECT unnest(CAST(:sops AS text[])) AS sop_instance_uid, NULL AS study_instance_uid
-           UNION ALL SELECT NULL, unnest(CAST(:studies AS text[]))""",
-        {"sops": list(sops), "studies": list(studies)},
+        """SELECT CAST(:sop AS text) AS sop_instance_uid,
+                  CAST(:study AS text) AS study_instance_uid""",
+        {"sop": sop_instance_uid, "study": study_instance_uid},
     )
 
 
-def _refresh(connection: Connection, subjects: str, parameters: dict[str, list[str]]) -> None:
+def _refresh(connection: Connection, subjects: str, parameters: dict[str, str | None]) -> None:
     # Whoever looked before our labels are there has written its rows, once we hold this.
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_COPIES})")
     connection.execute(

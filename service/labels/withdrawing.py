@@ -1,5 +1,7 @@
 """Takes a label back: it no longer counts, and stays with when, by whom and why."""
 
+from typing import Any
+
 from sqlalchemy import Connection, func, select, update
 
 from service.db.tables import label
@@ -29,6 +31,20 @@ def withdraw_label(
     if not reason:
         raise InvalidParameter("Say why the label is withdrawn; the reason is kept.")
     lock_labels(connection)
+    found = _find(connection, label_id, subject)
+    if found.ended_at is not None:
+        return stated(found)
+    ended = connection.execute(
+        update(label)
+        .where(label.c.label_id == label_id)
+        .values(ended_at=func.now(), ended_as="withdrawn", ended_by=by, ended_because=reason)
+        .returning(label)
+    ).one()
+    refresh_copies_of(connection, ended.sop_instance_uid, ended.study_instance_uid)
+    return stated(ended)
+
+
+def _find(connection: Connection, label_id: int, subject: tuple[Level, str] | None) -> Any:
     chosen = select(label).where(label.c.label_id == label_id)
     if subject is not None:
         level, uid = subject
@@ -38,17 +54,4 @@ def withdraw_label(
     if found is None:
         of = f" of {subject[0]} {subject[1]}" if subject else ""
         raise LabelUnknown(f"There is no label {label_id}{of}: see `precuneus gallery labels`.")
-    if found.ended_at is not None:
-        return stated(found)
-    ended = connection.execute(
-        update(label)
-        .where(label.c.label_id == label_id)
-        .values(ended_at=func.now(), ended_as="withdrawn", ended_by=by, ended_because=reason)
-        .returning(label)
-    ).one()
-    refresh_copies_of(
-        connection,
-        [ended.sop_instance_uid] if ended.sop_instance_uid else [],
-        [ended.study_instance_uid] if ended.study_instance_uid else [],
-    )
-    return stated(ended)
+    return found
