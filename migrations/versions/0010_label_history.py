@@ -5,14 +5,14 @@ leaves the copies that searches filter by. Going down keeps the labels that hold
 that they had; codes and history have no place there.
 
 Revision: 0010
-Revises: 0008
+Revises: 0009
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
@@ -28,6 +28,7 @@ _SOURCE = """
 
 
 def upgrade() -> None:
+    op.execute("SET LOCAL statement_timeout = 0")
     op.drop_constraint("label_subject_label_source_key", "label", type_="unique")
     for name in ("scheme", "code", "meaning", "origin", "author", "recorded_by"):
         op.add_column("label", sa.Column(name, sa.Text(), nullable=True))
@@ -74,6 +75,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("SET LOCAL statement_timeout = 0")
     op.execute("DELETE FROM label WHERE ended_at IS NOT NULL")
     op.drop_index("label_current_idx", table_name="label")
     for name in ("end", "source", "whole_code"):

@@ -31,6 +31,8 @@ def import_labels(
         InvalidParameter: the file is no table of labels.
         OSError: the file cannot be read.
     """
+    # Slices that are embedded already take their time, the more so with an index on them.
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     faults = Faults()
     for count in stage(connection, read_lines(file, name, faults)):
         advance(count)
