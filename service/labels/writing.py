@@ -12,7 +12,7 @@ from service.labels.copies import lock_labels, refresh_copies
 from service.labels.faults import Faults, InvalidLabels
 from service.labels.reading import Line
 from service.labels.record import LabelRecord
-from service.labels.staging import find_contradictions, settle_statements, stage
+from service.labels.staging import BLOCK, find_contradictions, settle_statements, stage
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ def write_staged(
     settle_statements(connection)
     replaced = _end_old(connection, recorded_by, replace=replace)
     recorded = connection.execute(text(_INSERT), {"recorded_by": recorded_by}).rowcount
+    if recorded > BLOCK:
+        # Or the planner would take the table for what it was before.
+        connection.execute(text("ANALYZE label"))
     refresh_copies(connection)
     counts = connection.execute(text(_COUNTS)).one()
     return LabelReport(
