@@ -120,9 +120,7 @@ _INSERT = """
 _COUNTS = """
     SELECT (SELECT count(*) FROM pg_temp.statement WHERE standing IS NOT NULL) AS unchanged,
            count(*) AS subjects,
-           count(*) FILTER (WHERE NOT EXISTS (
-               SELECT FROM instance i WHERE i.sop_instance_uid = s.sop_instance_uid)
-             AND NOT EXISTS (
-               SELECT FROM study t JOIN series USING (study_id)
-               WHERE t.study_instance_uid = s.study_instance_uid)) AS waiting
-    FROM (SELECT DISTINCT sop_instance_uid, study_instance_uid FROM pg_temp.statement) s"""
+           count(*) FILTER (WHERE i.instance_id IS NULL AND t.study_id IS NULL) AS waiting
+    FROM (SELECT DISTINCT sop_instance_uid, study_instance_uid FROM pg_temp.statement) s
+    LEFT JOIN instance i ON i.sop_instance_uid = s.sop_instance_uid
+    LEFT JOIN study t ON t.study_instance_uid = s.study_instance_uid"""
