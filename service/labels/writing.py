@@ -107,6 +107,7 @@ def _end_old(connection: Connection, recorded_by: str | None, *, replace: bool) 
                 INSERT INTO pg_temp.ended SELECT * FROM ended"""),
             {"recorded_by": recorded_by},
         )
+    connection.execute(text("ANALYZE pg_temp.ended"))
     return int(connection.execute(text("SELECT count(*) FROM pg_temp.ended")).scalar_one())
 
 
