@@ -27,7 +27,7 @@ def create_app(resources: Resources) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         resources.pool.close()
-        resources.explaining.close()
+        resources.network.close()
 
     app = FastAPI(
         title="Precuneus",

@@ -14,9 +14,10 @@ from dicom_node.files import ObjectStore
 from service.decoding import DecodePool
 from service.encoders import load_basis
 from service.errors import NotAuthorised
-from service.explaining import EncoderFiles, ExplainPool
+from service.explaining import EncoderFiles
 from service.keys import is_valid
 from service.metrics import ApiMetrics
+from service.network_process import NetworkProcess
 from service.usual_coordinates import UsualCoordinates
 
 
@@ -29,7 +30,7 @@ class Resources:
     pool: DecodePool
     metrics: ApiMetrics
     encoder_files: EncoderFiles
-    explaining: ExplainPool
+    network: NetworkProcess
     demands_key: bool
     decoding: Lock = field(default_factory=Lock)
     usual: UsualCoordinates = field(default_factory=UsualCoordinates)

@@ -8,10 +8,11 @@ from service.api.deps import Resources
 from service.child import follow_parent
 from service.decoding import DecodePool
 from service.errors import ConfigurationError
-from service.explaining import EncoderFiles, ExplainPool
+from service.explaining import EncoderFiles
 from service.keys import accept_key, any_valid
 from service.logs import configure_logs
 from service.metrics import ApiMetrics
+from service.network_process import NetworkProcess
 from service.opening import object_store, open_gallery
 from service.processes.signals import stop_event
 from service.settings import HttpSettings, Settings
@@ -37,7 +38,7 @@ def run_api(settings: Settings) -> int:
             pool=DecodePool(1, _PREVIEW_TIMEOUT_S, worker.decode_memory_mb),
             metrics=ApiMetrics(),
             encoder_files=EncoderFiles(settings.state_dir, settings.encoder),
-            explaining=ExplainPool(),
+            network=NetworkProcess(),
             demands_key=settings.http.demands_key,
         )
         config = uvicorn.Config(

@@ -15,9 +15,10 @@ from dicom_node.importing import import_file
 from service.api.deps import Resources
 from service.decoding import DecodePool
 from service.encoders import ActiveEncoder, register
-from service.explaining import EncoderFiles, ExplainPool
+from service.explaining import EncoderFiles
 from service.labels import LabelRecord, record_labels
 from service.metrics import ApiMetrics
+from service.network_process import NetworkProcess
 from service.opening import object_store, receiver
 from service.settings import EncoderSettings, Settings
 from tests.support.databases import fresh_database
@@ -77,7 +78,7 @@ def resources_of(
         pool=pool,
         metrics=ApiMetrics(),
         encoder_files=encoder_files or EncoderFiles(Path("nowhere"), EncoderSettings()),
-        explaining=ExplainPool(),
+        network=NetworkProcess(),
         demands_key=demands_key,
     )
 
