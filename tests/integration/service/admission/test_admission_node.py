@@ -23,6 +23,7 @@ from service.gallery import gallery_stats
 from service.metrics import ApiMetrics
 from service.network_process import NetworkProcess
 from service.opening import node_receiver
+from service.patients import PatientKeyer
 from service.settings import EncoderSettings, Settings
 from tests.support.admission import (
     LOCALIZER_RULE,
@@ -142,6 +143,7 @@ def client(
         store=store,
         pool=decode_pool,
         metrics=ApiMetrics(),
+        keyer=PatientKeyer(b"of a test's gallery"),
         encoder_files=EncoderFiles(Path("nowhere"), EncoderSettings()),
         network=NetworkProcess(),
         demands_key=False,
