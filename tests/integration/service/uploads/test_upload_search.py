@@ -14,7 +14,6 @@ from pydicom.uid import (
 from sqlalchemy import select
 
 from service.db.tables import embedding, instance
-from service.uploads.searching import Wanted
 from tests.support.objects import ct_dataset
 from tests.support.serving import problem_of
 from tests.support.uploads import (
@@ -160,7 +159,7 @@ def test_nothing_is_stored(gallery: UploadGallery) -> None:
     assert everything() == before
 
 
-def test_the_address_says_nothing_of_the_patient_where_it_fails(
+def test_a_failure_says_nothing_of_the_patient(
     gallery: UploadGallery, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = dicom_bytes(ct_dataset(pixels=head_pixels(1), patient_id="ZQ-4711"))[:-100]
@@ -169,11 +168,3 @@ def test_the_address_says_nothing_of_the_patient_where_it_fails(
     assert "4711" not in response.text
     assert "Nobody" not in response.text
     assert "4711" not in caplog.text
-
-
-def test_more_than_there_is_cannot_be_asked(gallery: UploadGallery) -> None:
-    assert Wanted().k == 5
-    refused = gallery.client.post(
-        "/v1/search", content=dicom_bytes(gallery.slices[0]), headers=DICOM, params={"k": 501}
-    )
-    assert "k" in problem_of(refused, 422)
