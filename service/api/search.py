@@ -116,7 +116,7 @@ async def search(
     kind = request.headers.get("Content-Type", _FILES[-1]).partition(";")[0].strip().lower()
     if kind == _JSON:
         asked = parse_asked(await resources.uploads.read(request, _MOST_JSON))
-        return await run_in_threadpool(_by_asked, resources.queries, asked, wanted)
+        return await run_in_threadpool(by_asked, resources.queries, asked, wanted)
     if kind not in _FILES:
         raise UploadUnsupported(
             "Send the file itself as the body, not as a form, with one of these as Content-Type: "
@@ -124,10 +124,11 @@ async def search(
         )
     with resources.uploads.place():
         data = await resources.uploads.read(request)
-        return await run_in_threadpool(_by_upload, resources.queries, data, frame, wanted)
+        return await run_in_threadpool(by_upload, resources.queries, data, frame, wanted)
 
 
-def _by_upload(queries: QuerySearch, data: bytes, frame: int, wanted: Wanted) -> SearchBody:
+def by_upload(queries: QuerySearch, data: bytes, frame: int, wanted: Wanted) -> SearchBody:
+    """The answer for a frame of a file; raises as `QuerySearch.by_upload` does."""
     answer = queries.by_upload(data, frame, wanted)
     return SearchBody.of(
         answer,
@@ -139,7 +140,8 @@ def _by_upload(queries: QuerySearch, data: bytes, frame: int, wanted: Wanted) ->
     )
 
 
-def _by_asked(queries: QuerySearch, asked: AskedBody, wanted: Wanted) -> SearchBody:
+def by_asked(queries: QuerySearch, asked: AskedBody, wanted: Wanted) -> SearchBody:
+    """The answer for a region or for examples; raises as `QuerySearch` does."""
     region = asked.region
     if region is not None:
         answer = queries.by_region(region.sop_instance_uid, region.frame, region.box, wanted)
