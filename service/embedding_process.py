@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from model.checkpoint import load
-from model.embedder import Embedder
 from model.placement import Box
 from model.region import RegionEmbedder
 
@@ -24,17 +23,10 @@ def embed(checkpoint: Path, picture: NDArray[np.float32], box: Box | None) -> ND
     """
     # Receiving and searching go on beside this; one core is enough for one slice.
     torch.set_num_threads(1)
-    if box is not None:
-        return _region_embedder(checkpoint).coordinates(picture, box)
-    found: NDArray[np.float32] = _embedder(checkpoint).coordinates(picture[None])[0]
-    return found
+    side = float(len(picture))
+    return _embedder(checkpoint).coordinates(picture, box or (0.0, 0.0, side, side))
 
 
 @lru_cache(maxsize=1)
-def _embedder(checkpoint: Path) -> Embedder:
-    return Embedder(load(checkpoint), micro_batch=1)
-
-
-@lru_cache(maxsize=1)
-def _region_embedder(checkpoint: Path) -> RegionEmbedder:
+def _embedder(checkpoint: Path) -> RegionEmbedder:
     return RegionEmbedder(load(checkpoint))
