@@ -1,14 +1,17 @@
 """The JSON of a search by a region or by examples, as it is asked and as it is repeated."""
 
+import re
 from typing import Annotated, Any, Self
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from service.errors import InvalidParameter
 from service.uploads.examples import MAXIMUM_EXAMPLES, Example
 from service.uploads.preparing import MINIMUM_SIDE
 
 _MOST_PIXELS = 65535  # Rows and Columns are 16 bits
+CT_WINDOW = r"^-?[0-9]{1,5}(\.[0-9]+)?,-?[0-9]{1,5}(\.[0-9]+)?$"
 _Edge = Annotated[float, Field(ge=0, le=_MOST_PIXELS, allow_inf_nan=False)]
 
 
@@ -79,6 +82,21 @@ def parse_asked(data: bytes) -> AskedBody:
         raise RequestValidationError(
             [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
         ) from None
+
+
+def window_of(text: str | None) -> tuple[float, float] | None:
+    """The HU of black and of white in a text such as 0,80.
+
+    Raises:
+        InvalidParameter: it is no such text, or white is not above black.
+    """
+    if text is None:
+        return None
+    if re.fullmatch(CT_WINDOW, text):
+        black, white = map(float, text.split(","))
+        if black < white:
+            return black, white
+    raise InvalidParameter("ct_window is two numbers, such as 0,80: the HU of black and of white.")
 
 
 def schema_of_asked() -> dict[str, Any]:

@@ -10,7 +10,15 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from service.api.asked import AskedBody, ExampleBody, RegionBody, parse_asked, schema_of_asked
+from service.api.asked import (
+    CT_WINDOW,
+    AskedBody,
+    ExampleBody,
+    RegionBody,
+    parse_asked,
+    schema_of_asked,
+    window_of,
+)
 from service.api.deps import ResourcesDep
 from service.api.filters import FiltersDep
 from service.api.problems import responses
@@ -31,6 +39,13 @@ _BODY: dict[str, Any] = {
         "content": {_JSON: {"schema": schema_of_asked()}, **dict.fromkeys(_FILES, _BINARY)},
     }
 }
+
+CtWindowQuery = Annotated[
+    str | None,
+    Query(
+        pattern=CT_WINDOW, max_length=40, description="of a picture of a CT: HU of black, of white"
+    ),
+]
 
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
@@ -107,6 +122,7 @@ async def search(
     resources: ResourcesDep,
     wanted: Annotated[Wanted, Depends(get_wanted)],
     frame: FrameNumber = 1,
+    ct_window: CtWindowQuery = None,
 ) -> SearchBody:
     """The k slices nearest to a file, a region or several examples; nothing of it is kept.
 
@@ -124,12 +140,17 @@ async def search(
         )
     with resources.uploads.place():
         data = await resources.uploads.read(request)
-        return await run_in_threadpool(by_upload, resources.queries, data, frame, wanted)
+        return await run_in_threadpool(by_upload, resources.queries, data, frame, wanted, ct_window)
 
 
-def by_upload(queries: QuerySearch, data: bytes, frame: int, wanted: Wanted) -> SearchBody:
-    """The answer for a frame of a file; raises as `QuerySearch.by_upload` does."""
-    answer = queries.by_upload(data, frame, wanted)
+def by_upload(
+    queries: QuerySearch, data: bytes, frame: int, wanted: Wanted, ct_window: str | None = None
+) -> SearchBody:
+    """The answer for a frame of a file; raises as `QuerySearch.by_upload` does.
+
+    `ct_window` is as in the route; InvalidParameter if its ends are the wrong way round.
+    """
+    answer = queries.by_upload(data, frame, wanted, window_of(ct_window))
     return SearchBody.of(
         answer,
         wanted,

@@ -75,6 +75,9 @@ def search(
     age_to: AgeToOption = None,
     collapse: CollapseOption = CollapseChoice.NONE,
     exact: Annotated[bool, typer.Option("--exact", help="Compare with every slice.")] = False,
+    ct_window: Annotated[
+        str | None, typer.Option(metavar="BLACK,WHITE", help="HU shown by a picture of a CT.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Show the slices most similar to a file, a region or several examples; nothing is stored.
@@ -86,7 +89,8 @@ def search(
     asked = _asked(file, region, positive, negative)
     scanner = (modality, label, body_part, manufacturer, plane, sex, series_description)
     filters = filters_of(*scanner, study_date_from, study_date_to, age_from, age_to)
-    _show(asked, frame, Wanted(k, filters, same_patient, collapse.value, exact), json=json)
+    wanted = Wanted(k, filters, same_patient, collapse.value, exact)
+    _show(asked, frame, wanted, ct_window, json=json)
 
 
 def _asked(
@@ -124,12 +128,14 @@ def _example_of(text: str) -> dict[str, object]:
     return {"sop_instance_uid": uid, "frame": frame or 1}
 
 
-def _show(asked: Path | AskedBody, frame: int, wanted: Wanted, *, json: bool) -> None:
+def _show(
+    asked: Path | AskedBody, frame: int, wanted: Wanted, ct_window: str | None, *, json: bool
+) -> None:
     from service.api.search import by_asked, by_upload
 
     with _queries(Settings()) as queries:
         if isinstance(asked, Path):
-            body = by_upload(queries, asked.read_bytes(), frame, wanted)
+            body = by_upload(queries, asked.read_bytes(), frame, wanted, ct_window)
         else:
             body = by_asked(queries, asked, wanted)
     if json:

@@ -17,6 +17,7 @@ from service.errors import Unavailable, UploadUnsearchable
 from service.explaining import EncoderFile
 from service.network_process import NetworkProcess
 from service.uploads.preparing import (
+    CtWindow,
     PreparedRegion,
     PreparedUpload,
     prepare_region,
@@ -42,7 +43,11 @@ class QueryEmbedder:
         self._network = network
 
     def upload(
-        self, data: bytes, frame: int, encoder: EncoderFile
+        self,
+        data: bytes,
+        frame: int,
+        encoder: EncoderFile,
+        ct_window: CtWindow | None = None,
     ) -> tuple[PreparedUpload, Coordinates]:
         """What an upload is, and the coordinates (D,) of its frame (1-based).
 
@@ -50,7 +55,9 @@ class QueryEmbedder:
             UploadUnsupported, UploadUnsearchable: it cannot be searched by; see `prepare_upload`.
             Unavailable: too many ask already, or the encoder cannot be used.
         """
-        prepared: PreparedUpload = self._decode(prepare_upload, data, frame, encoder.preprocess)
+        prepared: PreparedUpload = self._decode(
+            prepare_upload, data, frame, encoder.preprocess, ct_window
+        )
         return prepared, self._embed(encoder, prepared.picture, None)
 
     def region(self, path: Path, frame: int, box: Box, encoder: EncoderFile) -> Coordinates:

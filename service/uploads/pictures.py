@@ -4,6 +4,7 @@ A picture file says nothing of units or orientation in space; what was cut or wi
 it was made is lost.
 """
 
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
 
@@ -17,9 +18,19 @@ from PIL.PngImagePlugin import PngImageFile
 from dicom_node.pixels import DEFAULT_LIMITS
 from service.errors import UploadUnsearchable
 
+_WHITE, _WHITE_OF_16_BITS = 255.0, 65535.0
 
-def read_picture(data: bytes, kind: Literal["png", "jpeg"]) -> NDArray[np.float32]:
-    """The grey values (H, W) of a picture file, as it is to be seen.
+
+@dataclass(frozen=True)
+class Picture:
+    """Grey values (H, W), from 0 for black to `white`."""
+
+    pixels: NDArray[np.float32]
+    white: float
+
+
+def read_picture(data: bytes, kind: Literal["png", "jpeg"]) -> Picture:
+    """A picture file, as it is to be seen.
 
     Colour becomes brightness (ITU-R BT.601), 16 bits stay 16 bits, what is transparent lies on
     black, and a photograph's Exif orientation is followed. Of an animation the first picture.
@@ -45,10 +56,10 @@ def read_picture(data: bytes, kind: Literal["png", "jpeg"]) -> NDArray[np.float3
         ) from None
 
 
-def _grey(image: Image) -> NDArray[np.float32]:
-    if image.mode.startswith(("I", "F")):
-        return np.asarray(image).astype(np.float32)
+def _grey(image: Image) -> Picture:
+    if image.mode.startswith("I"):
+        return Picture(np.asarray(image).astype(np.float32), _WHITE_OF_16_BITS)
     if image.has_transparency_data:
         seen = np.asarray(image.convert("LA"), np.float32)
-        return seen[..., 0] * (seen[..., 1] / np.float32(255))
-    return np.asarray(image.convert("L"), np.float32)
+        return Picture(seen[..., 0] * (seen[..., 1] / np.float32(_WHITE)), _WHITE)
+    return Picture(np.asarray(image.convert("L"), np.float32), _WHITE)

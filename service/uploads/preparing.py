@@ -32,6 +32,7 @@ _MARGIN = 0.25
 _MOST_INFLATED = 1 << 28
 
 _Found = TypeVar("_Found")
+CtWindow = tuple[float, float]  # HU of black and of white
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,19 @@ class PreparedRegion:
     box: Box
 
 
-def prepare_upload(data: bytes, number: int, config: PreprocessConfig) -> PreparedUpload:
+def prepare_upload(
+    data: bytes, number: int, config: PreprocessConfig, ct_window: CtWindow | None = None
+) -> PreparedUpload:
     """Frame `number` (1-based) of an upload.
+
+    `ct_window` says what a picture of a CT shows as black and as white, in HU.
 
     Raises:
         UploadUnsupported: it is no DICOM file, PNG or JPEG.
         UploadUnsearchable: it is broken, no image, shows nothing or has no such frame.
     """
     try:
-        return _refusing(lambda: _prepare_upload(data, number, config))
+        return _refusing(lambda: _prepare_upload(data, number, config, ct_window))
     except ServiceError:
         raise
     except Exception as error:
@@ -68,15 +73,22 @@ def prepare_upload(data: bytes, number: int, config: PreprocessConfig) -> Prepar
         raise UploadUnsearchable(f"It cannot be decoded ({kind}).") from None
 
 
-def _prepare_upload(data: bytes, number: int, config: PreprocessConfig) -> PreparedUpload:
+def _prepare_upload(
+    data: bytes, number: int, config: PreprocessConfig, ct_window: CtWindow | None
+) -> PreparedUpload:
     kind = kind_of(data)
     if kind == "dicom":
+        if ct_window is not None:
+            raise UploadUnsearchable("A DICOM file says itself what its values mean: no ct_window.")
         return _prepare_dicom(data, number, config)
     if number != 1:
         raise UploadUnsearchable(f"A {kind.upper()} file has one frame, not {number}.")
-    pixels = read_picture(data, kind)
-    # Like a screenshot in DICOM: scaled by its own brightness.
-    return PreparedUpload(kind, _shows(prepare(pixels, modality="OT", config=config)), None)
+    shown = read_picture(data, kind)
+    pixels, modality = shown.pixels, "OT"  # like a screenshot: scaled by its own brightness
+    if ct_window is not None:
+        black, white = ct_window
+        pixels, modality = pixels * ((white - black) / shown.white) + black, "CT"
+    return PreparedUpload(kind, _shows(prepare(pixels, modality=modality, config=config)), None)
 
 
 def _prepare_dicom(data: bytes, number: int, config: PreprocessConfig) -> PreparedUpload:

@@ -24,7 +24,7 @@ from service.search.target import EmbeddedSlice, Target, find_slice
 from service.uploads.embedding import Coordinates, QueryEmbedder
 from service.uploads.examples import Example, target_of
 from service.uploads.kinds import Kind
-from service.uploads.preparing import PreparedUpload
+from service.uploads.preparing import CtWindow, PreparedUpload
 
 _TRIES = 3  # an encoder is changed seldom: once while a query is embedded, and not twice
 
@@ -73,10 +73,13 @@ class QuerySearch:
     encoder_files: EncoderFiles
     embedder: QueryEmbedder
 
-    def by_upload(self, data: bytes, frame: int, wanted: Wanted) -> QueryAnswer:
+    def by_upload(
+        self, data: bytes, frame: int, wanted: Wanted, ct_window: CtWindow | None = None
+    ) -> QueryAnswer:
         """Search by a frame (1-based) of a DICOM, PNG or JPEG file.
 
-        If the gallery holds that frame of that SOP Instance UID, it is left out.
+        If the gallery holds that frame of that SOP Instance UID, it is left out. `ct_window` is for
+        a picture of a CT; see `prepare_upload`.
 
         Raises:
             UploadUnsupported, UploadUnsearchable: it cannot be searched by.
@@ -85,7 +88,7 @@ class QuerySearch:
         """
 
         def embed(file: EncoderFile) -> tuple[PreparedUpload, Coordinates]:
-            return self.embedder.upload(data, frame, file)
+            return self.embedder.upload(data, frame, file, ct_window)
 
         def aim(connection: Connection, embedded: tuple[PreparedUpload, Coordinates]) -> Target:
             upload, coordinates = embedded

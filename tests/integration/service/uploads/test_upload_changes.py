@@ -17,7 +17,7 @@ from service.encoders import keep_checkpoint, register
 from service.explaining import EncoderFile
 from service.processes.worker import describe_encoder
 from service.uploads.embedding import QueryEmbedder
-from service.uploads.preparing import PreparedUpload
+from service.uploads.preparing import CtWindow, PreparedUpload
 from service.uploads.searching import Wanted
 from tests.support.databases import fresh_database
 from tests.support.encoders import tiny_checkpoint
@@ -33,10 +33,14 @@ class WatchedQueryEmbedder(QueryEmbedder):
         self._meanwhile = meanwhile
 
     def upload(
-        self, data: bytes, frame: int, encoder: EncoderFile
+        self,
+        data: bytes,
+        frame: int,
+        encoder: EncoderFile,
+        ct_window: CtWindow | None = None,
     ) -> tuple[PreparedUpload, NDArray[np.float32]]:
         """As it is, after `meanwhile`."""
-        found = super().upload(data, frame, encoder)
+        found = super().upload(data, frame, encoder, ct_window)
         self._meanwhile()
         return found
 

@@ -132,6 +132,37 @@ def test_a_picture_of_a_slice_finds_the_slice(gallery: UploadGallery) -> None:
     assert body["query"]["kind"] == "png"
 
 
+def test_a_picture_of_a_ct_is_nearer_with_its_window(gallery: UploadGallery) -> None:
+    # Two kinds of depth, in a window that is not the encoder's own.
+    share = np.clip((head_pixels(6).astype(np.float32) - 1024 + 20) / 120, 0, 1)
+    for white, kind in ((255, np.uint8), (65535, np.uint16)):
+        data = picture_bytes(np.rint(share * white).astype(kind))
+        body = post(gallery, data, "image/png", ct_window="-20,100")
+        assert uids(body)[0] == gallery.slices[6].SOPInstanceUID
+        assert body["neighbours"][0]["distance"] < 0.005
+        plain = post(gallery, data, "image/png")["neighbours"][0]["distance"]
+        assert plain > 4 * body["neighbours"][0]["distance"]
+
+
+@pytest.mark.parametrize("window", ["80,0", "0", "a,b", "0,80,1", "nan,80", "1e9,2e9", ""])
+def test_a_window_that_is_none_is_refused(gallery: UploadGallery, window: str) -> None:
+    data = picture_bytes((head_pixels(1) // 8).astype(np.uint8))
+    response = gallery.client.post(
+        "/v1/search", content=data, headers=DICOM, params={"ct_window": window}
+    )
+    assert "ct_window" in problem_of(response, 422)
+
+
+def test_a_dicom_file_needs_no_window(gallery: UploadGallery) -> None:
+    response = gallery.client.post(
+        "/v1/search",
+        content=dicom_bytes(gallery.slices[0]),
+        headers=DICOM,
+        params={"ct_window": "0,80"},
+    )
+    assert "no ct_window" in problem_of(response, 422)
+
+
 def test_the_filters_of_the_search_hold(gallery: UploadGallery) -> None:
     data = dicom_bytes(gallery.slices[0])
     assert uids(post(gallery, data, modality="MR")) == []
