@@ -97,14 +97,15 @@ def _prepare(task: Task, config: PreprocessConfig) -> tuple[int, Prepared] | Ref
     try:
         for frame in iter_frames(task.path, task.start, task.stop):
             total = frame.total
-            pictures.append(_picture(frame, config))
+            pictures.append(picture_of(frame, config))
             planes.append(plane_of(frame.geometry))
         return total, Prepared(np.stack(pictures), tuple(planes))
     except _REFUSED as error:
         return _refusal(error)
 
 
-def _picture(frame: Frame, config: PreprocessConfig) -> NDArray[np.float32]:
+def picture_of(frame: Frame, config: PreprocessConfig) -> NDArray[np.float32]:
+    """The encoder's input for a frame, (S, S)."""
     return prepare(
         frame.pixels,
         modality=scale_of(frame),

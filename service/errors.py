@@ -85,3 +85,33 @@ class EncoderMismatch(ServiceError):
 
     http_status = 503
     title = "Encoder mismatch"
+
+
+class UploadTooLarge(ServiceError):
+    """An upload has more bytes than are taken."""
+
+    http_status = 413
+    exit_code = 2
+    title = "Upload too large"
+
+
+class UploadUnsupported(ServiceError):
+    """An upload is nothing that can be searched by."""
+
+    http_status = 415
+    exit_code = 2
+    title = "Upload not supported"
+
+
+class UploadUnsearchable(ServiceError):
+    """An upload, or a region of a slice, that shows nothing, is broken or lacks the frame."""
+
+    http_status = 422
+    title = "Upload not searchable"
+
+
+class UploadIncomplete(ServiceError):
+    """An upload did not arrive in time."""
+
+    http_status = 408
+    title = "Upload incomplete"

@@ -140,6 +140,12 @@ class HttpSettings(BaseModel):
     api_key_file: Path | None = Field(
         default=None, description="file with an API key that is accepted (a container secret)"
     )
+    maximum_upload_mb: int = Field(
+        default=64, ge=1, le=1024, description="of an image to search by; larger ones are refused"
+    )
+    upload_timeout_s: float = Field(
+        default=60.0, gt=0, description="for an upload to arrive as a whole"
+    )
 
     @property
     def demands_key(self) -> bool:

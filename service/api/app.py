@@ -15,6 +15,7 @@ from service.api import (
     instances,
     label_import,
     labels,
+    search,
     similar,
 )
 from service.api.deps import Resources, demand_key
@@ -35,7 +36,7 @@ def create_app(resources: Resources) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         resources.pool.close()
-        resources.explaining.close()
+        resources.network.close()
 
     app = FastAPI(
         title="Precuneus",
@@ -50,6 +51,7 @@ def create_app(resources: Resources) -> FastAPI:
     app.include_router(health.router)
     app.include_router(instances.router, dependencies=[Depends(demand_key)])
     app.include_router(similar.router, dependencies=[Depends(demand_key)])
+    app.include_router(search.router, dependencies=[Depends(demand_key)])
     app.include_router(explanations.router, dependencies=[Depends(demand_key)])
     app.include_router(associations.router, dependencies=[Depends(demand_key)])
     app.include_router(labels.router, dependencies=[Depends(demand_key)])

@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from dicom_node.files import ObjectStore
+from service.api.uploading import UploadGate
 from service.decoding import DecodePool
 from service.encoders import load_basis
 from service.errors import NotAuthorised
-from service.explaining import EncoderFiles, ExplainPool
+from service.explaining import EncoderFiles
 from service.keys import name_of
 from service.metrics import ApiMetrics
+from service.network_process import NetworkProcess
+from service.patients import PatientKeyer
+from service.settings import HttpSettings
+from service.uploads.embedding import QueryEmbedder
+from service.uploads.searching import QuerySearch
 from service.usual_coordinates import UsualCoordinates
 
 
@@ -28,12 +34,20 @@ class Resources:
     store: ObjectStore
     pool: DecodePool
     metrics: ApiMetrics
+    keyer: PatientKeyer
     encoder_files: EncoderFiles
-    explaining: ExplainPool
+    network: NetworkProcess
     demands_key: bool
+    uploads: UploadGate = field(default_factory=lambda: UploadGate(HttpSettings()))
     decoding: Lock = field(default_factory=Lock)
     usual: UsualCoordinates = field(default_factory=UsualCoordinates)
     _bases: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def queries(self) -> QuerySearch:
+        """Searches by uploads, regions and examples."""
+        embedder = QueryEmbedder(self.pool, self.decoding, self.network)
+        return QuerySearch(self.engine, self.store, self.keyer, self.encoder_files, embedder)
 
     def basis(self, connection: Connection, encoder_id: int) -> NDArray[np.float32]:
         """An encoder's basis, float32 (4096, D), read once."""

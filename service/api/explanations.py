@@ -14,7 +14,7 @@ from service.db.tables import instance, series
 from service.decoding import Refusal
 from service.errors import NotSearchable, Unavailable
 from service.explained import GRID, Explained, SliceSide
-from service.explaining import EncoderFile
+from service.explaining import EncoderFile, explain
 from service.search.target import find_slice
 from service.showing import ShownSlice, show_frame
 
@@ -90,7 +90,7 @@ def get_explanation(
     connection.close()
     first, second = _show(resources, files, encoder)
     picture = (form or _preferred(accept)) == "png"
-    found = resources.explaining.explain(encoder.path, first, second, usual, picture=picture)
+    found = explain(resources.network, encoder.path, first, second, usual, picture=picture)
     if picture:
         return Response(found.png, media_type="image/png")
     return Response(_body(found, asked).model_dump_json(), media_type="application/json")

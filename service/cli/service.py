@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.output import JsonOption, print_json, print_table
+from service.cli.search import search
 from service.cli.similar import similar
 from service.settings import Settings
 
@@ -14,6 +15,7 @@ def add_commands(app: typer.Typer) -> None:
     """Put the commands under `precuneus` itself."""
     app.command()(serve)
     app.command()(similar)
+    app.command()(search)
     app.command()(doctor)
     app.command()(demo)
 

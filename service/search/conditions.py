@@ -47,6 +47,9 @@ def _left_out(target: Target, *, same_patient: bool) -> tuple[list[str], dict[st
     if target.patient_key is not None and not same_patient:
         own.append("e.patient_key <> :patient_key")
         values["patient_key"] = target.patient_key
+    if target.patient_keys and not same_patient:
+        own.append("e.patient_key <> ALL (:patient_keys)")
+        values["patient_keys"] = list(target.patient_keys)
     for number, (instance_id, frame) in enumerate(target.without):
         own.append(f"(e.instance_id, e.frame) <> (:without_{number}, :frame_{number})")
         values |= {f"without_{number}": instance_id, f"frame_{number}": frame}

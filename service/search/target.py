@@ -29,14 +29,15 @@ class Target:
     """What is searched near: exactly one of `slice` and `coordinates` (float32 (D,)).
 
     The coordinates of a `slice` are read inside SQL, and it is left out of its own neighbours.
-    `patient_key` is left out unless the search takes the same patient; `without` are pairs of
-    instance_id and frame that are left out in any case.
+    `patient_key` and `patient_keys` are left out unless the search takes the same patient;
+    `without` are pairs of instance_id and frame that are left out in any case.
     """
 
     slice: EmbeddedSlice | None = None
     coordinates: NDArray[np.float32] | None = None
     patient_key: UUID | None = None
     without: tuple[tuple[int, int], ...] = ()
+    patient_keys: tuple[UUID, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.slice is None) == (self.coordinates is None):

@@ -112,7 +112,9 @@ def test_the_schema_describes_every_route(filled: Filled) -> None:
     routes = {instance, *(f"{instance}/{r}" for r in ("similar", "embedding", "preview"))}
     routes.add(f"{instance}/similar/{{other_sop_instance_uid}}/explanation")
     others = {"/livez", "/readyz", "/metrics", "/v1/node/associations"}
+    others.add("/v1/search")
     assert set(schema["paths"]) == {*others, *routes}
+    assert set(schema["paths"]["/v1/search"]) == {"post"}
     for reference in references(schema):
         node = schema
         for part in reference.removeprefix("#/").split("/"):

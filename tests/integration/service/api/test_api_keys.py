@@ -45,13 +45,21 @@ def test_without_a_key_only_livez_answers(serve: Serve, key: str) -> None:
         assert response.headers["www-authenticate"] == "Bearer"
 
 
+def test_nothing_is_searched_by_without_a_key(serve: Serve, key: str) -> None:
+    client = serve(demands_key=True)
+    headers = {"Content-Type": "image/png"}
+    assert "API key" in problem_of(client.post("/v1/search", content=b"x", headers=headers), 401)
+    allowed = client.post("/v1/search", content=b"x", headers={**headers, **bearer(key)})
+    problem_of(allowed, 503)
+
+
 def test_every_route_is_in_that_list(serve: Serve, key: str) -> None:
     schema = serve(demands_key=True).get("/openapi.json", headers=bearer(key)).json()
     paths = {
         path.replace("{sop_instance_uid}", "1.2").replace("{other_sop_instance_uid}", "1.3")
         for path in schema["paths"]
     }
-    assert paths - {"/livez"} <= set(CLOSED)
+    assert paths - {"/livez", "/v1/search"} <= set(CLOSED)
 
 
 def test_with_a_key_all_of_it_answers(serve: Serve, key: str) -> None:
