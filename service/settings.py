@@ -180,6 +180,12 @@ class GallerySettings(BaseModel):
     keep_deleted_days: float = Field(
         default=0, ge=0, description="how long files of deleted instances stay on disk"
     )
+    false_alarms: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="part of fitting slices that may be told that nothing similar is here",
+    )
     admit: str = Field(
         default="", description="rules of what is searched, stored, dropped; @FILE reads them"
     )

@@ -49,8 +49,14 @@ class Ballots:
 
     def of(self, chosen: NDArray[np.bool_]) -> "Ballots":
         """The questions chosen."""
-        arrays = (self.distances, self.balance, self.holds, self.truth, self.patients, self.shares)
-        return Ballots(*(array[chosen] for array in arrays))
+        return Ballots(
+            self.distances[chosen],
+            self.balance[chosen],
+            self.holds[chosen],
+            self.truth[chosen],
+            self.patients[chosen],
+            self.shares[chosen],
+        )
 
     def confidence(self, weighing: Weighing) -> tuple[Numbers, NDArray[np.bool_]]:
         """The largest share of each question, and whether its label is right."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.calibration.ballots import Question, Vote
+from service.evidence.votes import VOTERS
 
-VOTERS = 50  # patients asked; the nearest slice of each votes
 _AT_ONCE = 256
 
 
@@ -23,7 +23,7 @@ class Slices:
 
     def chosen(self, which: NDArray[np.bool_]) -> "Slices":
         """Some of them."""
-        rows = np.flatnonzero(which)
+        rows = np.flatnonzero(which).tolist()
         return Slices(
             self.coordinates[rows],
             [self.labels[row] for row in rows],
@@ -55,9 +55,7 @@ def ask(queries: Slices, gallery: Slices, voters: int = VOTERS) -> list[Question
     return questions
 
 
-def _distances(
-    ones: NDArray[np.float32], others: NDArray[np.float32]
-) -> NDArray[np.float64]:
+def _distances(ones: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
     a, b = ones.astype(np.float64), others.astype(np.float64)
     squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
     found: NDArray[np.float64] = np.sqrt(np.maximum(squares, 0.0))

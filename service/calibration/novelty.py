@@ -23,7 +23,7 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Subspace:
-    """Where the gallery's slices lie: their mean (D,), their main directions (K, D), orthonormal."""
+    """Where the gallery's slices lie: mean (D,) and main directions (K, D), orthonormal."""
 
     mean: Vectors
     directions: Vectors
@@ -60,7 +60,7 @@ def cross_threshold(
     """The threshold for slices (N, D) of numbered patients, judged by one slice of each (`first`).
 
     Every slice is scored by the directions of the other half of the patients. None where there are
-    too few patients to say anything.
+    too few patients to say anything, or too few for so rare an alarm.
     """
     if len(np.unique(patients)) < _FEWEST_PATIENTS:
         return None
@@ -71,4 +71,5 @@ def cross_threshold(
         for chosen in (in_first, ~in_first):
             scores[~chosen] = fit_subspace(coordinates[chosen]).off(coordinates[~chosen])
         found.append(conformal_threshold(scores[first], alarms))
-    return float(np.mean(found))
+    threshold = float(np.mean(found))
+    return threshold if np.isfinite(threshold) else None

@@ -65,9 +65,7 @@ def measure(ballots: Ballots, weighing: Weighing) -> Fit:
     return Fit(weighing, *found, len(ballots), len(np.unique(ballots.patients)))
 
 
-def _held_out(
-    ballots: Ballots, random: np.random.Generator
-) -> tuple[Numbers, NDArray[np.bool_]]:
+def _held_out(ballots: Ballots, random: np.random.Generator) -> tuple[Numbers, NDArray[np.bool_]]:
     in_first = halves(ballots.patients, random)
     confidence, right = np.zeros(len(ballots)), np.zeros(len(ballots), np.bool_)
     for chosen in (in_first, ~in_first):

@@ -1,1 +1,1 @@
-"""What a gallery's neighbours say about a slice: counted, weighed and measured, never a diagnosis."""
+"""What neighbours say about a slice: counted, weighed and measured, never a diagnosis."""
