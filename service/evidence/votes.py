@@ -1,6 +1,6 @@
 """Whose neighbours vote: of each patient the nearest slice, and of those the ones with labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -26,21 +26,26 @@ class Candidate:
         return tuple(sorted({label.label for label in self.labels}))
 
 
-def candidates_of(connection: Connection, neighbours: Sequence[Neighbour]) -> tuple[Candidate, ...]:
-    """The nearest slice of each patient among `neighbours`, nearest first, with what it says.
+def nearest_of_each(neighbours: Iterable[Neighbour]) -> list[Neighbour]:
+    """The nearest slice of each patient, nearest first.
 
     Neither the order of the neighbours nor how many slices a patient has among them matters.
     """
     nearest: dict[UUID, Neighbour] = {}
     for neighbour in sorted(neighbours, key=_nearness):
         nearest.setdefault(neighbour.patient_key, neighbour)
-    found = list(nearest.values())[:PATIENTS]
-    labels = counted_labels(connection, [n.instance_id for n in found])
-    return tuple(Candidate(n, labels.get(n.instance_id, ())) for n in found)
+    return list(nearest.values())
 
 
 def _nearness(neighbour: Neighbour) -> tuple[float, str, int]:
     return neighbour.distance, neighbour.sop_instance_uid, neighbour.frame
+
+
+def candidates_of(connection: Connection, neighbours: Iterable[Neighbour]) -> tuple[Candidate, ...]:
+    """The nearest slices of the 50 nearest patients among `neighbours`, with what they say."""
+    found = nearest_of_each(neighbours)[:PATIENTS]
+    labels = counted_labels(connection, [n.instance_id for n in found])
+    return tuple(Candidate(n, labels.get(n.instance_id, ())) for n in found)
 
 
 def voters_of(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
