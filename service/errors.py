@@ -1,5 +1,7 @@
 """The service's error tree: each member knows its HTTP status and the command's exit code."""
 
+from collections.abc import Mapping
+
 
 class ServiceError(Exception):
     """Something a user or an administrator can act on; the message says how."""
@@ -7,6 +9,11 @@ class ServiceError(Exception):
     http_status = 500
     exit_code = 1
     title = "Internal error"
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Further members of the problem that the API answers with (RFC 9457, 3.2)."""
+        return {}
 
 
 class ConfigurationError(ServiceError):

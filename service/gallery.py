@@ -10,7 +10,7 @@ from service.db.node_tables import dropped_object
 from service.db.tables import conflict, embedding, embedding_job, instance, series, study
 from service.encoders import find_active
 from service.errors import InstanceUnknown
-from service.labels import labels_of_instances
+from service.labels.copies import labels_of_instances
 
 
 @dataclass(frozen=True)

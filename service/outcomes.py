@@ -12,7 +12,7 @@ from service import queue
 from service.db.vectors import EmbeddingRow, copy_embeddings
 from service.decoding import Refusal
 from service.encoders import ActiveEncoder
-from service.labels import hold_labels, labels_of_instances
+from service.labels.copies import hold_labels, labels_of_instances
 
 
 @dataclass

@@ -8,7 +8,16 @@ from urllib.parse import urlsplit
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from service.api import associations, evidence, explanations, health, instances, similar
+from service.api import (
+    associations,
+    evidence,
+    explanations,
+    health,
+    instances,
+    label_import,
+    labels,
+    similar,
+)
 from service.api.deps import Resources, demand_key
 from service.api.problems import add_problem_handlers, problem
 from service.settings import is_loopback
@@ -45,6 +54,8 @@ def create_app(resources: Resources) -> FastAPI:
     app.include_router(evidence.router, dependencies=[Depends(demand_key)])
     app.include_router(explanations.router, dependencies=[Depends(demand_key)])
     app.include_router(associations.router, dependencies=[Depends(demand_key)])
+    app.include_router(labels.router, dependencies=[Depends(demand_key)])
+    app.include_router(label_import.router, dependencies=[Depends(demand_key)])
     add_problem_handlers(app)
     _add_schema_route(app)
     _measure_requests(app, resources)

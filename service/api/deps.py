@@ -15,7 +15,7 @@ from service.decoding import DecodePool
 from service.encoders import load_basis
 from service.errors import NotAuthorised
 from service.explaining import EncoderFiles, ExplainPool
-from service.keys import is_valid
+from service.keys import name_of
 from service.metrics import ApiMetrics
 from service.usual_coordinates import UsualCoordinates
 
@@ -59,14 +59,19 @@ def get_connection(resources: ResourcesDep) -> Iterator[Connection]:
 
 ConnectionDep = Annotated[Connection, Depends(get_connection)]
 
+_UID = r"^[0-9]+(\.[0-9]+)*$"
 SopInstanceUid = Annotated[
-    str,
-    Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="SOP Instance UID (0008,0018)"),
+    str, Path(pattern=_UID, max_length=64, description="SOP Instance UID (0008,0018)")
+]
+StudyInstanceUid = Annotated[
+    str, Path(pattern=_UID, max_length=64, description="Study Instance UID (0020,000D)")
 ]
 
 
 def demand_key(request: Request, resources: ResourcesDep) -> None:
     """Refuse a request without a valid API key where the API is reachable from other machines.
+
+    The key's name is noted for `get_caller`.
 
     Raises:
         NotAuthorised: no key, or one that is unknown or revoked.
@@ -77,5 +82,16 @@ def demand_key(request: Request, resources: ResourcesDep) -> None:
     if scheme.lower() != "bearer" or not key.strip():
         raise NotAuthorised("Send an API key: `Authorization: Bearer <key>`.")
     with resources.engine.connect() as connection:
-        if not is_valid(connection, key.strip()):
-            raise NotAuthorised("That API key is unknown or revoked.")
+        name = name_of(connection, key.strip())
+    if name is None:
+        raise NotAuthorised("That API key is unknown or revoked.")
+    request.state.api_key_name = name
+
+
+def get_caller(request: Request) -> str | None:
+    """The name of the API key that the request came with; None where no key is demanded."""
+    name: str | None = getattr(request.state, "api_key_name", None)
+    return name
+
+
+CallerDep = Annotated[str | None, Depends(get_caller)]

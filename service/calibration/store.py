@@ -66,7 +66,7 @@ def is_due(connection: Connection, encoder: ActiveEncoder) -> bool:
 
 _CHANGED = """
     SELECT EXISTS (SELECT FROM instance WHERE settled_at > :since)
-        OR EXISTS (SELECT FROM label WHERE recorded_at > :since)"""
+        OR EXISTS (SELECT FROM label WHERE recorded_at > :since OR ended_at > :since)"""
 
 
 def _encode(subspace: Subspace) -> bytes:

@@ -1,6 +1,7 @@
 """Labels that count as evidence: those that a person stands behind, with where they come from.
 
-What a machine predicted never counts, or predictions would soon be evidence for predictions.
+What a machine predicted never counts, or predictions would soon be evidence for predictions. Nor
+does what was withdrawn or replaced.
 """
 
 from collections import defaultdict
@@ -17,12 +18,12 @@ COUNTED_SOURCES = ("report", "pathology", "import")
 COUNTED = """
     SELECT i.instance_id, i.patient_key, l.label, l.source
     FROM label l JOIN instance i USING (sop_instance_uid)
-    WHERE l.source = ANY (:sources)
+    WHERE l.source = ANY (:sources) AND l.ended_at IS NULL
     UNION ALL
     SELECT i.instance_id, i.patient_key, l.label, l.source
     FROM label l JOIN study t USING (study_instance_uid)
          JOIN series s USING (study_id) JOIN instance i USING (series_id)
-    WHERE l.source = ANY (:sources)"""
+    WHERE l.source = ANY (:sources) AND l.ended_at IS NULL"""
 
 
 @dataclass(frozen=True, order=True)
@@ -53,10 +54,10 @@ _OF_INSTANCES = """
         FROM instance i JOIN series USING (series_id) JOIN study t USING (study_id)
         WHERE i.instance_id = ANY (:ids))
     SELECT a.instance_id, l.label, l.source FROM asked a JOIN label l USING (sop_instance_uid)
-    WHERE l.source = ANY (:sources)
+    WHERE l.source = ANY (:sources) AND l.ended_at IS NULL
     UNION
     SELECT a.instance_id, l.label, l.source FROM asked a JOIN label l USING (study_instance_uid)
-    WHERE l.source = ANY (:sources)"""
+    WHERE l.source = ANY (:sources) AND l.ended_at IS NULL"""
 
 
 def patients_by_label(connection: Connection, encoder: ActiveEncoder) -> dict[str, int]:

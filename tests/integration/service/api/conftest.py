@@ -16,7 +16,8 @@ from service.api.deps import Resources
 from service.decoding import DecodePool
 from service.encoders import ActiveEncoder, register
 from service.explaining import EncoderFiles, ExplainPool
-from service.labels import LabelRecord, record_labels
+from service.labels.record import LabelRecord
+from service.labels.writing import record_labels
 from service.metrics import ApiMetrics
 from service.opening import object_store, receiver
 from service.settings import EncoderSettings, Settings

@@ -158,6 +158,19 @@ def test_labels_of_a_study_count_for_its_slices(engine: Engine, encoder: ActiveE
     assert (label.label, label.source) == ("whole study", "pathology")
 
 
+def test_labels_that_were_withdrawn_no_longer_count(engine: Engine, encoder: ActiveEncoder) -> None:
+    labelled_gallery(engine, encoder, patients=6)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE label SET ended_at = now(), ended_as = 'withdrawn' WHERE label = 'disease 1'"
+            )
+        )
+    assert calibrated(engine, encoder).labels == {"disease 0": 2, "disease 2": 2, "rare": 2}
+    told = {label.label for voter in asked(engine).voters for label in voter.labels}
+    assert "disease 1" not in told
+
+
 def test_a_gallery_that_was_never_calibrated_says_so(
     engine: Engine, encoder: ActiveEncoder
 ) -> None:

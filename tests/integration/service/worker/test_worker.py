@@ -11,7 +11,8 @@ from model.embedder import Embedder
 from service.db.vectors import decode_vector
 from service.decoding import Prepared, Task, prepare_frames
 from service.encoders import ActiveEncoder
-from service.labels import LabelRecord, record_labels
+from service.labels.record import LabelRecord
+from service.labels.writing import record_labels
 from service.worker import Worker
 from tests.integration.service.worker.conftest import Bench, MakeWorker, Settled
 from tests.support.objects import ct_dataset

@@ -1,67 +1,16 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-import pytest
 from sqlalchemy import Connection, Engine, text
 
 from service.encoders import ActiveEncoder
-from service.labels import (
-    LabelRecord,
-    LabelReport,
-    hold_labels,
-    labels_of_instances,
-    record_labels,
-)
+from service.labels.copies import hold_labels, labels_of_instances
+from service.labels.writing import LabelReport, record_labels
 from service.search.filters import Filters
 from service.search.similar import Query, similar
-from tests.support.encoders import DIMENSION, unit
 from tests.support.galleries import MadeInstance, fill, write_embeddings
+from tests.support.labels import copies, of_instance, of_study, record
 from tests.support.stored import waits_for_lock
-
-
-def of_instance(uid: str, label: str, source: str = "import") -> LabelRecord:
-    return LabelRecord(uid, None, label, source)
-
-
-def of_study(uid: str, label: str, source: str = "import") -> LabelRecord:
-    return LabelRecord(None, uid, label, source)
-
-
-def record(engine: Engine, *records: LabelRecord) -> LabelReport:
-    with engine.begin() as connection:
-        return record_labels(connection, records)
-
-
-@pytest.fixture
-def made() -> list[MadeInstance]:
-    """Two slices of one patient's study and one of another's, embedded without labels."""
-    coordinates = unit(np.random.default_rng(1).normal(size=(3, 1, DIMENSION)))
-    return [
-        MadeInstance("1.1", patient=1, coordinates=coordinates[0]),
-        MadeInstance("1.2", patient=1, coordinates=coordinates[1]),
-        MadeInstance("2.1", patient=2, coordinates=coordinates[2]),
-    ]
-
-
-@pytest.fixture
-def ids(engine: Engine, encoder: ActiveEncoder, made: list[MadeInstance]) -> dict[str, int]:
-    """The slices' numbers in the gallery."""
-    return fill(engine, made, encoder)
-
-
-def copies(engine: Engine) -> dict[str, list[str]]:
-    """The labels in the embedding rows, which the search filters by."""
-    with engine.connect() as connection:
-        return {
-            row.sop_instance_uid: row.labels
-            for row in connection.execute(
-                text(
-                    "SELECT sop_instance_uid, labels"
-                    " FROM embedding JOIN instance USING (instance_id)"
-                )
-            )
-        }
 
 
 def labels_of(engine: Engine, ids: dict[str, int]) -> dict[str, tuple[str, ...]]:
@@ -77,7 +26,7 @@ def test_labels_of_instances_and_studies_add_up(engine: Engine, ids: dict[str, i
         of_instance("1.2", "bleed"),
         of_instance("1.2", "glioma"),
     )
-    assert report == LabelReport(recorded=3, subjects=2, waiting=0)
+    assert report == LabelReport(recorded=3, replaced=0, unchanged=0, subjects=2, waiting=0)
     assert labels_of(engine, ids) == {"1.1": ("glioma",), "1.2": ("bleed", "glioma"), "2.1": ()}
     assert copies(engine) == {"1.1": ["glioma"], "1.2": ["bleed", "glioma"], "2.1": []}
 
@@ -97,7 +46,7 @@ def test_what_a_source_said_before_is_replaced(engine: Engine, ids: dict[str, in
         of_instance("2.1", "bleed", "board"),
         of_study("1.2.826.1.1", "tumour", "board"),
     )
-    record(engine, of_instance("1.1", "meningioma", "board"))
+    assert record(engine, of_instance("1.1", "meningioma", "board")).replaced == 1
     # The board corrected one instance; other sources and other subjects keep their labels.
     assert labels_of(engine, ids) == {
         "1.1": ("bleed", "meningioma", "tumour"),
@@ -114,8 +63,8 @@ def test_what_a_source_said_before_is_replaced(engine: Engine, ids: dict[str, in
 
 def test_the_same_line_twice_is_one_label(engine: Engine, ids: dict[str, int]) -> None:
     line = of_instance("1.1", "glioma")
-    assert record(engine, line, line) == LabelReport(recorded=1, subjects=1, waiting=0)
-    assert record(engine, line) == LabelReport(recorded=1, subjects=1, waiting=0)
+    assert record(engine, line, line) == LabelReport(1, 0, 0, subjects=1, waiting=0)
+    assert record(engine, line) == LabelReport(0, 0, 1, subjects=1, waiting=0)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM label")).scalar_one() == 1
 
@@ -124,16 +73,16 @@ def test_labels_wait_for_what_has_not_arrived(
     engine: Engine, encoder: ActiveEncoder, made: list[MadeInstance]
 ) -> None:
     report = record(engine, of_instance("2.1", "bleed"), of_study("1.2.826.1.1", "glioma"))
-    assert report == LabelReport(recorded=2, subjects=2, waiting=2)
+    assert report == LabelReport(recorded=2, replaced=0, unchanged=0, subjects=2, waiting=2)
     ids = fill(engine, made)
     assert labels_of(engine, ids) == {"1.1": ("glioma",), "1.2": ("glioma",), "2.1": ("bleed",)}
     assert record(engine, of_instance("2.1", "bleed")).waiting == 0
 
 
-def test_more_labels_than_go_into_one_statement(engine: Engine) -> None:
-    lines = [of_instance(f"1.{n}", f"label {n % 7}") for n in range(2500)]
-    assert record(engine, *lines) == LabelReport(recorded=2500, subjects=2500, waiting=2500)
-    assert record(engine, *lines) == LabelReport(recorded=2500, subjects=2500, waiting=2500)
+def test_more_labels_than_go_into_one_block(engine: Engine) -> None:
+    lines = [of_instance(f"1.{n}", f"label {n % 7}") for n in range(12_500)]
+    assert record(engine, *lines) == LabelReport(12_500, 0, 0, 12_500, waiting=12_500)
+    assert record(engine, *lines) == LabelReport(0, 0, 12_500, 12_500, waiting=12_500)
 
 
 def test_a_failed_import_of_labels_changes_nothing(engine: Engine, ids: dict[str, int]) -> None:
@@ -186,7 +135,7 @@ def test_a_batch_that_is_written_while_labels_arrive_sees_them(
     def write() -> LabelReport:
         with engine.begin() as connection:
             write_labelled(connection, encoder, made, ids)
-        return LabelReport(0, 0, 0)
+        return LabelReport(0, 0, 0, 0, 0)
 
     with ThreadPoolExecutor(1) as other, engine.connect() as importing:
         record_labels(importing, [of_instance("1.1", "glioma")])
