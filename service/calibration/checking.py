@@ -12,8 +12,14 @@ from service.calibration.ballots import collect
 from service.calibration.brought import Brought
 from service.calibration.calibrate import figures_of
 from service.calibration.listed import Slices, ask, patients_by_label
-from service.calibration.novelty import conformal_threshold, cross_threshold, fit_subspace
+from service.calibration.novelty import (
+    FEWEST_PATIENTS,
+    conformal_threshold,
+    cross_threshold,
+    fit_subspace,
+)
 from service.calibration.temperature import Fit, cross_fit, halves, measure
+from service.errors import InvalidParameter
 from service.evidence.weighing import Numbers
 
 _SPLITS = 20
@@ -59,7 +65,12 @@ def check_evidence(
     *,
     false_alarms: float = 0.05,
 ) -> EvidenceCheck:
-    """All figures; `unlike` are coordinates (N, D) of images that are unlike every head."""
+    """All figures; `unlike` are coordinates (N, D) of images that are unlike every head.
+
+    Raises:
+        InvalidParameter: the queries or the gallery have too few patients.
+    """
+    _refuse_few(queries, gallery)
     patients = patients_by_label(gallery)
     ballots = collect(ask(queries, gallery), patients)
     own = cross_fit(collect(ask(gallery, gallery), patients))
@@ -77,6 +88,14 @@ def check_evidence(
         own_alarms=own_alarms,
         asked_for=false_alarms,
     )
+
+
+def _refuse_few(queries: Slices, gallery: Slices) -> None:
+    for side, slices in (("queries", queries), ("gallery", gallery)):
+        if (count := len(set(slices.patients))) < FEWEST_PATIENTS:
+            raise InvalidParameter(
+                f"The {side} have {count} patients; such figures need {FEWEST_PATIENTS}."
+            )
 
 
 def _owners(slices: Slices) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

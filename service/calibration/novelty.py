@@ -15,7 +15,7 @@ from service.evidence.weighing import Numbers
 
 _EXPLAINED = 0.995  # of the variance; docs/evidence.md compares shares
 _MOST_DIRECTIONS = 64
-_FEWEST_PATIENTS = 40
+FEWEST_PATIENTS = 40
 _SPLITS = 5
 
 Vectors = NDArray[np.float32]
@@ -62,7 +62,7 @@ def cross_threshold(
     Every slice is scored by the directions of the other half of the patients. None where there are
     too few patients to say anything, or too few for so rare an alarm.
     """
-    if len(np.unique(patients)) < _FEWEST_PATIENTS:
+    if len(np.unique(patients)) < FEWEST_PATIENTS:
         return None
     found = []
     for seed in range(_SPLITS):

@@ -163,7 +163,8 @@ def test_labels_that_were_withdrawn_no_longer_count(engine: Engine, encoder: Act
     with engine.begin() as connection:
         connection.execute(
             text(
-                "UPDATE label SET ended_at = now(), ended_as = 'withdrawn' WHERE label = 'disease 1'"
+                "UPDATE label SET ended_at = now(), ended_as = 'withdrawn'"
+                " WHERE label = 'disease 1'"
             )
         )
     assert calibrated(engine, encoder).labels == {"disease 0": 2, "disease 2": 2, "rare": 2}
