@@ -59,13 +59,15 @@ def check_evidence(
     """
     from model.checkpoint import load
     from service.calibration.brought import write_brought
+    from service.calibration.unlike import read_unlike
     from service.encoder_files import encoder_path
 
     request = steps.read_request(("folds",), query_folds, gallery_folds, trained_on_folds, None)
     checkpoint = load(encoder_path(encoder))
     plan = steps.make_plan(manifest, checkpoint, request)
+    paths = [] if unlike is None else read_unlike(unlike, unlike_folder or unlike.parent)
     plan, prepared = steps.prepare(plan, request, checkpoint, {})
-    slices, others = _embed(checkpoint, prepared, unlike, unlike_folder)
+    slices, others = _embed(checkpoint, prepared, paths)
     found = _measure(plan, slices, others)
     if write is not None:
         write_brought(write, found.brought(_protocol(checkpoint, plan, found)))
@@ -73,11 +75,11 @@ def check_evidence(
 
 
 def _embed(
-    checkpoint: Checkpoint, prepared: PreparedSlices, unlike: Path | None, folder: Path | None
+    checkpoint: Checkpoint, prepared: PreparedSlices, paths: list[Path]
 ) -> tuple[Slices, NDArray[np.float32] | None]:
     from model.embedder import Embedder
     from service.calibration.listed import Slices
-    from service.calibration.unlike import embed_unlike, read_unlike
+    from service.calibration.unlike import embed_unlike
     from service.evaluating import embed
     from service.settings import Settings
 
@@ -89,9 +91,8 @@ def _embed(
         )
     labels = [row.label for row in prepared.rows]
     slices = Slices(vectors, labels, [row.patient_id for row in prepared.rows])
-    if unlike is None:
+    if not paths:
         return slices, None
-    paths = read_unlike(unlike, folder or unlike.parent)
     config = checkpoint.info.preprocess
     return slices, embed_unlike(paths, config, embedder.coordinates, Settings().worker)
 
