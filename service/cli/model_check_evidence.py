@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,6 +11,8 @@ from service.cli import evaluation_steps as steps
 from service.cli.output import JsonOption, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -28,25 +29,9 @@ def check_evidence(
     query_folds: given.QueryFolds = None,
     gallery_folds: given.GalleryFolds = None,
     trained_on_folds: given.TrainedOnFolds = None,
-    unlike: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV with the column `file`: images that are unlike every head.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
-    unlike_folder: Annotated[
-        Path | None, typer.Option(help="Where those lie; unset: beside the CSV.", file_okay=False)
-    ] = None,
-    write: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write what the encoder brings along to galleries; lay it beside the weights as "
-            "<encoder>.evidence.json.",
-            dir_okay=False,
-        ),
-    ] = None,
+    unlike: given.Unlike = None,
+    unlike_folder: given.UnlikeFolder = None,
+    write: given.WriteEvidence = None,
     json: JsonOption = False,
 ) -> None:
     """Expected calibration error of shares, and alarms of "nothing similar", on unseen patients.
