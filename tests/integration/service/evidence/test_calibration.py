@@ -70,6 +70,22 @@ def test_a_frequent_patient_is_drawn_no_more_than_eight_times(
     assert len(drawn.patients) == 4 * 8
 
 
+def test_of_a_large_table_a_part_of_its_pages_is_read(
+    engine: Engine, encoder: ActiveEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(engine, clustered_instances(150, 4), encoder)
+    with engine.begin() as connection:
+        connection.execute(text(f"ANALYZE {encoder.partition}"))
+        everything = draw_slices(connection, encoder)
+        monkeypatch.setattr("service.calibration.sampling._ROWS_READ", 300)
+        drawn = draw_slices(connection, encoder)
+        again = draw_slices(connection, encoder)
+    assert len(everything.patients) == 600
+    assert 0 < len(drawn.patients) < 600
+    assert drawn.patients == again.patients
+    assert drawn.first.sum() == len(set(drawn.patients))
+
+
 def test_patients_that_the_encoder_was_trained_on_are_left_out(gallery: Calibrated) -> None:
     seen = {made.patient_key for made in gallery.instances if made.patient < 10}
     known = Known(seen={hash_group(key.hex) for key in seen}, is_complete=True)
