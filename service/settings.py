@@ -180,14 +180,19 @@ class GallerySettings(BaseModel):
     keep_deleted_days: float = Field(
         default=0, ge=0, description="how long files of deleted instances stay on disk"
     )
+    admit: str = Field(
+        default="", description="rules of what is searched, stored, dropped; @FILE reads them"
+    )
+
+
+class EvidenceSettings(BaseModel):
+    """What similar slices say."""
+
     false_alarms: float = Field(
         default=0.05,
         gt=0,
         lt=0.5,
         description="part of fitting slices that may be told that nothing similar is here",
-    )
-    admit: str = Field(
-        default="", description="rules of what is searched, stored, dropped; @FILE reads them"
     )
 
 
@@ -212,6 +217,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     encoder: EncoderSettings = EncoderSettings()
     gallery: GallerySettings = GallerySettings()
+    evidence: EvidenceSettings = EvidenceSettings()
 
     @field_validator("state_dir")
     @classmethod

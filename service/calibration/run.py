@@ -48,7 +48,7 @@ def calibrate_if_due(engine: Engine, settings: Settings) -> Calibration | None:
 
 def _calibrate(connection: Connection, settings: Settings, encoder: ActiveEncoder) -> Calibration:
     known = known_of(encoder.name, settings.state_dir)
-    found = calibrate(connection, encoder, known, false_alarms=settings.gallery.false_alarms)
+    found = calibrate(connection, encoder, known, false_alarms=settings.evidence.false_alarms)
     return replace(found, computed_at=save(connection, encoder, found))
 
 
