@@ -18,11 +18,13 @@ from service.calibration.sampling import draw_labelled, draw_slices
 from service.encoders import ActiveEncoder
 from service.errors import ConfigurationError
 from service.evidence.weighing import Weighing
+from service.housekeeping import Housekeeping
 from service.settings import Settings
 from tests.integration.service.evidence.conftest import Calibrated, calibrated
 from tests.support.commands import Shell
 from tests.support.evidence import labelled_gallery, say
 from tests.support.galleries import MadeInstance, clustered_instances, fill
+from tests.support.waiting import eventually
 
 CAREFUL = EvidenceFigures(Weighing(0.3, 0.1), 0.02, 0.9, 800, 140, "encoder", "elsewhere")
 
@@ -194,3 +196,19 @@ def test_the_api_never_gives_a_bare_label(
     assert {label["source"] for n in body["neighbours"] for label in n["labels"]} == {"report"}
     assert "patient_key" not in json.dumps(body)
     assert client.get("/v1/instances/9.9.9/evidence").status_code == 404
+
+
+def test_the_node_calibrates_by_itself(
+    settings: Settings, engine: Engine, encoder: ActiveEncoder
+) -> None:
+    labelled_gallery(engine, encoder, patients=5)
+    housekeeping = Housekeeping(settings, engine, pause_s=0.05)
+    housekeeping.start()
+
+    def is_calibrated() -> bool:
+        with engine.connect() as connection:
+            found = store.load(connection, encoder)
+        return found is not None and found.patients == 5
+
+    eventually(is_calibrated, "the gallery is calibrated")
+    housekeeping.stop()
