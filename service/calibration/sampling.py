@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from service.db.vectors import decode_vector
 from service.encoders import ActiveEncoder
-from service.evidence.provenance import COUNTED, COUNTED_SOURCES
+from service.evidence.provenance import COUNTED, COUNTED_SOURCES, counted_labels
 from service.search.target import EmbeddedSlice
 
 # More rows are not read: a sample of the table's pages gives patients enough.
@@ -96,15 +96,23 @@ def draw_labelled(
             drawn AS (
                 SELECT DISTINCT ON (c.patient_key, c.label) e.instance_id, e.frame, e.patient_key
                 FROM owners JOIN counted c USING (patient_key)
-                     JOIN {encoder.partition} e ON e.instance_id = c.instance_id
+                     JOIN {encoder.partition} e
+                          ON e.encoder_id = :encoder_id AND e.instance_id = c.instance_id
                 ORDER BY c.patient_key, c.label, {_HASH}, e.instance_id, e.frame)
-            SELECT d.instance_id, d.frame, d.patient_key, i.series_id, s.study_id,
-                   ARRAY(SELECT DISTINCT c.label FROM counted c
-                         WHERE c.instance_id = d.instance_id ORDER BY 1) AS labels
+            SELECT d.instance_id, d.frame, d.patient_key, i.series_id, s.study_id
             FROM (SELECT DISTINCT * FROM drawn) d
                  JOIN instance i USING (instance_id) JOIN series s USING (series_id)
             ORDER BY hashtextextended(d.patient_key::text, 0), d.patient_key, d.instance_id, d.frame
         """),
-        {"sources": list(COUNTED_SOURCES), "most": most},
+        {
+            "sources": list(COUNTED_SOURCES),
+            "most": most,
+            "encoder_id": encoder.encoder_id,
+        },
     )
-    return tuple(LabelledSlice(EmbeddedSlice(*row[:5]), tuple(row.labels)) for row in rows)
+    drawn = [EmbeddedSlice(*row) for row in rows]
+    labels = counted_labels(connection, {embedded.instance_id for embedded in drawn})
+    return tuple(
+        LabelledSlice(e, tuple(sorted({found.label for found in labels[e.instance_id]})))
+        for e in drawn
+    )
