@@ -62,8 +62,10 @@ def checked(fields: Mapping[str, str]) -> LabelRecord:
 def _check_text(name: str, text: str) -> None:
     if len(text) > MAXIMUM_LENGTH:
         raise InvalidParameter(f"{name} has at most {MAXIMUM_LENGTH} characters")
-    # Cs is what bytes become that are no UTF-8.
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+    # Cs is what bytes become that are no UTF-8. Most texts are printable, and that is quickly seen.
+    if not text.isprintable() and any(
+        unicodedata.category(character) in ("Cc", "Cs") for character in text
+    ):
         raise InvalidParameter(f"{name} is one line of text in UTF-8")
 
 

@@ -11,11 +11,20 @@ from sqlalchemy import Connection, text
 _COPIES = "hashtext('precuneus labels')"
 _WRITERS = "hashtext('precuneus label writers')"
 
-_LABELS_OF = """ARRAY(
-    SELECT DISTINCT l.label FROM label l
-    WHERE (l.sop_instance_uid = u.sop_instance_uid OR l.study_instance_uid = u.study_instance_uid)
-        AND l.ended_at IS NULL AND l.source <> 'prediction'
-    ORDER BY 1)"""
+# Of the instances in `touched`; by joins, as there may be a million of them.
+_LABELLED = """
+    said AS (
+        SELECT u.instance_id, l.label FROM touched u
+        JOIN label l ON l.sop_instance_uid = u.sop_instance_uid
+        WHERE l.ended_at IS NULL AND l.source <> 'prediction'
+        UNION
+        SELECT u.instance_id, l.label FROM touched u
+        JOIN label l ON l.study_instance_uid = u.study_instance_uid
+        WHERE l.ended_at IS NULL AND l.source <> 'prediction'),
+    labelled AS (
+        SELECT u.instance_id,
+               array_remove(array_agg(s.label ORDER BY s.label), NULL) AS labels
+        FROM touched u LEFT JOIN said s USING (instance_id) GROUP BY u.instance_id)"""
 
 
 def lock_labels(connection: Connection) -> None:
@@ -40,10 +49,12 @@ def labels_of_instances(
     """The confirmed labels of instances, their own and their studies', sorted."""
     rows = connection.execute(
         text(f"""
-            SELECT u.instance_id, {_LABELS_OF} AS labels
-            FROM (SELECT i.instance_id, i.sop_instance_uid, t.study_instance_uid
-                  FROM instance i JOIN series USING (series_id) JOIN study t USING (study_id)
-                  WHERE i.instance_id = ANY (:ids)) u
+            WITH touched AS MATERIALIZED (
+                SELECT i.instance_id, i.sop_instance_uid, t.study_instance_uid
+                FROM instance i JOIN series USING (series_id) JOIN study t USING (study_id)
+                WHERE i.instance_id = ANY (:ids)),
+            {_LABELLED}
+            SELECT instance_id, labels FROM labelled
         """),
         {"ids": list(instance_ids)},
     )
@@ -79,7 +90,7 @@ def _refresh(connection: Connection, subjects: str, parameters: dict[str, str | 
     connection.execute(
         text(f"""
             WITH subject AS MATERIALIZED ({subjects}),
-            touched AS (
+            touched AS MATERIALIZED (
                 SELECT i.instance_id, i.sop_instance_uid, t.study_instance_uid
                 FROM subject JOIN instance i USING (sop_instance_uid)
                 JOIN series USING (series_id) JOIN study t USING (study_id)
@@ -87,7 +98,7 @@ def _refresh(connection: Connection, subjects: str, parameters: dict[str, str | 
                 SELECT i.instance_id, i.sop_instance_uid, t.study_instance_uid
                 FROM subject JOIN study t USING (study_instance_uid)
                 JOIN series USING (study_id) JOIN instance i USING (series_id)),
-            labelled AS (SELECT u.instance_id, {_LABELS_OF} AS labels FROM touched u)
+            {_LABELLED}
             UPDATE embedding e SET labels = n.labels FROM labelled n
             WHERE e.encoder_id = ANY (ARRAY(SELECT encoder_id FROM encoder))
                 AND e.instance_id = n.instance_id AND e.labels <> n.labels

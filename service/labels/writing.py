@@ -12,7 +12,7 @@ from service.labels.copies import lock_labels, refresh_copies
 from service.labels.faults import Faults, InvalidLabels
 from service.labels.reading import Line
 from service.labels.record import LabelRecord
-from service.labels.staging import find_contradictions, settle_statements, stage
+from service.labels.staging import BLOCK, find_contradictions, settle_statements, stage
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ def write_staged(
     settle_statements(connection)
     replaced = _end_old(connection, recorded_by, replace=replace)
     recorded = connection.execute(text(_INSERT), {"recorded_by": recorded_by}).rowcount
+    if recorded > BLOCK:
+        # Or the planner would take the table for what it was before.
+        connection.execute(text("ANALYZE label"))
     refresh_copies(connection)
     counts = connection.execute(text(_COUNTS)).one()
     return LabelReport(
@@ -104,6 +107,7 @@ def _end_old(connection: Connection, recorded_by: str | None, *, replace: bool) 
                 INSERT INTO pg_temp.ended SELECT * FROM ended"""),
             {"recorded_by": recorded_by},
         )
+    connection.execute(text("ANALYZE pg_temp.ended"))
     return int(connection.execute(text("SELECT count(*) FROM pg_temp.ended")).scalar_one())
 
 
@@ -117,9 +121,7 @@ _INSERT = """
 _COUNTS = """
     SELECT (SELECT count(*) FROM pg_temp.statement WHERE standing IS NOT NULL) AS unchanged,
            count(*) AS subjects,
-           count(*) FILTER (WHERE NOT EXISTS (
-               SELECT FROM instance i WHERE i.sop_instance_uid = s.sop_instance_uid)
-             AND NOT EXISTS (
-               SELECT FROM study t JOIN series USING (study_id)
-               WHERE t.study_instance_uid = s.study_instance_uid)) AS waiting
-    FROM (SELECT DISTINCT sop_instance_uid, study_instance_uid FROM pg_temp.statement) s"""
+           count(*) FILTER (WHERE i.instance_id IS NULL AND t.study_id IS NULL) AS waiting
+    FROM (SELECT DISTINCT sop_instance_uid, study_instance_uid FROM pg_temp.statement) s
+    LEFT JOIN instance i ON i.sop_instance_uid = s.sop_instance_uid
+    LEFT JOIN study t ON t.study_instance_uid = s.study_instance_uid"""
