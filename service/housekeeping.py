@@ -1,6 +1,6 @@
-"""What the node does now and then beside receiving: remove what is kept no longer.
+"""What the node does now and then beside receiving: remove what is kept no longer, and calibrate.
 
-That is files of deleted instances, and old lines of the record of associations.
+What goes is files of deleted instances, and old lines of the record of associations.
 """
 
 import logging
@@ -9,8 +9,11 @@ from threading import Event, Thread
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from model.errors import ModelError
 from service.associations.table import prune_records, settle_abandoned
+from service.calibration.run import calibrate_if_due
 from service.deletion.files import purge_files
+from service.errors import ServiceError
 from service.opening import object_store
 from service.settings import Settings
 
@@ -40,6 +43,7 @@ class Housekeeping:
         while not self._stopped.is_set():
             self._purge()
             self._prune()
+            self._calibrate()
             self._stopped.wait(self._pause_s)
 
     def _purge(self) -> None:
@@ -63,3 +67,14 @@ class Housekeeping:
         except SQLAlchemyError as error:
             fields = {"action": "prune.failed", "error": type(error).__name__}
             _LOG.warning("old records of associations are removed later", extra=fields)
+
+    def _calibrate(self) -> None:
+        try:
+            found = calibrate_if_due(self._engine, self._settings)
+        except (SQLAlchemyError, ServiceError, ModelError, OSError) as error:
+            fields = {"action": "calibrate.failed", "error": type(error).__name__}
+            _LOG.warning("distances are calibrated later", extra=fields)
+            return
+        if found is not None:
+            fields = {"action": "calibrated", "patients": str(found.patients)}
+            _LOG.info("distances calibrated", extra=fields)

@@ -191,6 +191,17 @@ class GallerySettings(BaseModel):
     )
 
 
+class EvidenceSettings(BaseModel):
+    """What similar slices say."""
+
+    false_alarms: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="part of fitting slices that may be told that nothing similar is here",
+    )
+
+
 class Settings(BaseSettings):
     """All settings; arguments of a command override the environment, that overrides `.env`."""
 
@@ -212,6 +223,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     encoder: EncoderSettings = EncoderSettings()
     gallery: GallerySettings = GallerySettings()
+    evidence: EvidenceSettings = EvidenceSettings()
 
     @field_validator("state_dir")
     @classmethod

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from service.api import (
     associations,
+    evidence,
     explanations,
     health,
     instances,
@@ -52,6 +53,7 @@ def create_app(resources: Resources) -> FastAPI:
     app.include_router(instances.router, dependencies=[Depends(demand_key)])
     app.include_router(similar.router, dependencies=[Depends(demand_key)])
     app.include_router(search.router, dependencies=[Depends(demand_key)])
+    app.include_router(evidence.router, dependencies=[Depends(demand_key)])
     app.include_router(explanations.router, dependencies=[Depends(demand_key)])
     app.include_router(associations.router, dependencies=[Depends(demand_key)])
     app.include_router(labels.router, dependencies=[Depends(demand_key)])

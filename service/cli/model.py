@@ -5,7 +5,13 @@ Each command has a file of its own, and imports torch only when it is run.
 
 import typer
 
-from service.cli import model_check_explanations, model_evaluate, model_explain, model_train
+from service.cli import (
+    model_check_evidence,
+    model_check_explanations,
+    model_evaluate,
+    model_explain,
+    model_train,
+)
 
 
 def build_app() -> typer.Typer:
@@ -15,4 +21,5 @@ def build_app() -> typer.Typer:
     app.command("evaluate")(model_evaluate.evaluate)
     app.command("explain")(model_explain.explain)
     app.command("check-explanations")(model_check_explanations.check_explanations)
+    app.command("check-evidence")(model_check_evidence.check_evidence)
     return app

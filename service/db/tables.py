@@ -144,6 +144,20 @@ encoder = Table(
     Index("encoder_active_idx", "active", unique=True, postgresql_where=text("active")),
 )
 
+calibration = Table(
+    "calibration",
+    metadata,
+    Column(
+        "encoder_id",
+        ForeignKey("encoder.encoder_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    time_column("computed_at"),
+    Column("figures", JSONB, nullable=False),
+    Column("subspace", LargeBinary),
+)
+
 embedding = Table(
     "embedding",
     metadata,

@@ -1,0 +1,94 @@
+"""Calibrates the gallery and keeps what was found; for the command and for housekeeping."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, select
+
+from model.checkpoint import describe
+from model.errors import CheckpointMissingError
+from service.calibration.brought import read_brought
+from service.calibration.calibrate import Known, calibrate
+from service.calibration.figures import Calibration
+from service.calibration.store import is_due, save
+from service.db.tables import encoder as encoders
+from service.encoder_files import encoder_path
+from service.encoders import ActiveEncoder, find_active, get_active, kept_checkpoint
+from service.errors import InvalidParameter
+from service.settings import Settings
+
+
+def calibrate_gallery(
+    engine: Engine, settings: Settings, encoder_name: str | None = None
+) -> tuple[ActiveEncoder, Calibration]:
+    """Measure the active encoder, or the one named, on the gallery, and keep the figures.
+
+    Raises:
+        Unavailable: no encoder is active.
+        InvalidParameter: the gallery knows no encoder of that name.
+        ConfigurationError: the figures that the encoder brought along cannot be read.
+    """
+    with engine.begin() as connection:
+        encoder = _named(connection, encoder_name)
+        return encoder, _calibrate(connection, settings, encoder)
+
+
+def calibrate_if_due(engine: Engine, settings: Settings) -> Calibration | None:
+    """Measure the active encoder if that was never done, or long enough ago; None if not.
+
+    Raises:
+        ConfigurationError: the figures that the encoder brought along cannot be read.
+    """
+    with engine.begin() as connection:
+        encoder = find_active(connection)
+        if encoder is None or not is_due(connection, encoder):
+            return None
+        return _calibrate(connection, settings, encoder)
+
+
+def _calibrate(connection: Connection, settings: Settings, encoder: ActiveEncoder) -> Calibration:
+    known = known_of(encoder.name, settings.state_dir)
+    found = calibrate(connection, encoder, known, false_alarms=settings.evidence.false_alarms)
+    return replace(found, computed_at=save(connection, encoder, found))
+
+
+def _named(connection: Connection, name: str | None) -> ActiveEncoder:
+    if name is None:
+        return get_active(connection)
+    columns = (encoders.c.encoder_id, encoders.c.digest, encoders.c.name, encoders.c.dimension)
+    row = connection.execute(select(*columns).where(encoders.c.name == name)).one_or_none()
+    if row is None:
+        raise InvalidParameter(f"The gallery knows no encoder {name}.")
+    return ActiveEncoder(*row)
+
+
+def known_of(encoder_name: str, state_dir: Path) -> Known:
+    """What the encoder's own files tell: what it brings along, and whom it has seen.
+
+    Raises:
+        ConfigurationError: the figures that it brought along cannot be read.
+        CheckpointError: its weights are damaged.
+    """
+    brought = read_brought(encoder_name, state_dir)
+    path = _weights(encoder_name, state_dir)
+    if path is None:
+        return Known(brought)
+    _, info = describe(path)
+    # Patients in lists have other names than in the gallery: whether they are here, none can tell.
+    if info.group_kind != "patient_key" or not info.trained_on:
+        return Known(brought)
+    return Known(brought, frozenset(info.trained_on), is_complete=True)
+
+
+def _weights(encoder_name: str, state_dir: Path) -> Path | None:
+    kept = kept_checkpoint(state_dir, encoder_name)
+    if kept.exists():
+        return kept
+    for shipped in ("default", "dev"):
+        try:
+            path = encoder_path(shipped)
+        except CheckpointMissingError:
+            continue
+        if path.stem == encoder_name:
+            return path
+    return None
