@@ -30,8 +30,8 @@ class Library:
     name: str
     find: Callable[[Any, int], Sequence[int]]
     widen: Callable[[int], None]
-    build_s: float | None
-    """None: the index was kept from an earlier run."""
+    build_s: float
+    index_bytes: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class Rival:
     slices: MadeUpSlices
     width: int
     other_patients: bool
+
+    def widen(self) -> None:
+        """Set the library to this width, which another search may have changed."""
+        self.library.widen(self.width)
 
     def __call__(self, query: int) -> list[int]:
         """The numbers of the nearest slices."""
@@ -85,14 +89,14 @@ def _hnswlib(slices: MadeUpSlices, folder: Path) -> Library:
     except ImportError as error:
         raise PeerMissing(str(error)) from None
     index = hnswlib.Index("l2", slices.recipe.dimension)
-    kept, built = folder / "hnswlib.index", None
+    kept = folder / "hnswlib.index"
     if kept.exists():
         index.load_index(str(kept))
     else:
         started = perf_counter()
         index.init_index(len(slices), HNSW_EF_CONSTRUCTION, HNSW_M)
         index.add_items(slices.coordinates)
-        built = perf_counter() - started
+        _note(kept, perf_counter() - started)
         index.save_index(str(kept))
 
     def find(vector: Any, count: int) -> Sequence[int]:
@@ -101,7 +105,7 @@ def _hnswlib(slices: MadeUpSlices, folder: Path) -> Library:
 
     # It refuses to search more narrowly than it is asked for.
     name = f"hnswlib {version('hnswlib')}"
-    return Library(name, find, index.set_ef, built)
+    return Library(name, find, index.set_ef, *_facts(kept))
 
 
 def _usearch(slices: MadeUpSlices, folder: Path) -> Library:
@@ -116,13 +120,13 @@ def _usearch(slices: MadeUpSlices, folder: Path) -> Library:
         connectivity=HNSW_M,
         expansion_add=HNSW_EF_CONSTRUCTION,
     )
-    kept, built = folder / "usearch.index", None
+    kept = folder / "usearch.index"
     if kept.exists():
         index.load(str(kept))
     else:
         started = perf_counter()
         index.add(np.arange(len(slices)), slices.coordinates)
-        built = perf_counter() - started
+        _note(kept, perf_counter() - started)
         index.save(str(kept))
 
     def find(vector: Any, count: int) -> Sequence[int]:
@@ -133,5 +137,15 @@ def _usearch(slices: MadeUpSlices, folder: Path) -> Library:
         f"usearch {version('usearch')}",
         find,
         lambda width: setattr(index, "expansion_search", width),
-        built,
+        *_facts(kept),
     )
+
+
+def _note(kept: Path, seconds: float) -> None:
+    """How long building took, for runs that load what was built."""
+    kept.with_suffix(".seconds").write_text(str(seconds))
+
+
+def _facts(kept: Path) -> tuple[float, int]:
+    """How long building took, and how large the index is."""
+    return float(kept.with_suffix(".seconds").read_text()), kept.stat().st_size
