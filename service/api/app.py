@@ -28,6 +28,7 @@ def create_app(resources: Resources) -> FastAPI:
         yield
         resources.pool.close()
         resources.explaining.close()
+        resources.searches.close()
 
     app = FastAPI(
         title="Precuneus",

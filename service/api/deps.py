@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from dicom_node.files import ObjectStore
+from service.db.replicas import Readers
 from service.decoding import DecodePool
 from service.encoders import load_basis
 from service.errors import NotAuthorised
@@ -33,7 +34,13 @@ class Resources:
     demands_key: bool
     decoding: Lock = field(default_factory=Lock)
     usual: UsualCoordinates = field(default_factory=UsualCoordinates)
+    standbys: tuple[Engine, ...] = ()
+    maximum_staleness_s: float = 10.0
+    searches: Readers = field(init=False)
     _bases: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.searches = Readers(self.engine, self.standbys, self.maximum_staleness_s)
 
     def basis(self, connection: Connection, encoder_id: int) -> NDArray[np.float32]:
         """An encoder's basis, float32 (4096, D), read once."""
@@ -58,6 +65,14 @@ def get_connection(resources: ResourcesDep) -> Iterator[Connection]:
 
 
 ConnectionDep = Annotated[Connection, Depends(get_connection)]
+
+
+def get_searches(resources: ResourcesDep) -> Readers:
+    """Where searches run: on a standby that is recent enough, or on the primary."""
+    return resources.searches
+
+
+SearchesDep = Annotated[Readers, Depends(get_searches)]
 
 SopInstanceUid = Annotated[
     str,

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 from service.api.app import create_app
 from service.api.deps import Resources
 from service.child import follow_parent
+from service.db.engine import make_replica_engines
 from service.decoding import DecodePool
 from service.errors import ConfigurationError
 from service.explaining import EncoderFiles, ExplainPool
@@ -39,6 +40,8 @@ def run_api(settings: Settings) -> int:
             encoder_files=EncoderFiles(settings.state_dir, settings.encoder),
             explaining=ExplainPool(),
             demands_key=settings.http.demands_key,
+            standbys=make_replica_engines(settings.database),
+            maximum_staleness_s=settings.database.maximum_staleness_s,
         )
         config = uvicorn.Config(
             create_app(resources),
