@@ -25,12 +25,12 @@ _FUNCTION = """
         PERFORM set_config('precuneus.counted', pg_current_xact_id()::text, true);
         INSERT INTO search_change (times) VALUES (1) RETURNING search_change_id INTO own;
         IF own % 100 = 0 THEN
-            WITH some AS (
+            WITH older AS (
                 SELECT search_change_id FROM search_change WHERE search_change_id < own
                 FOR UPDATE SKIP LOCKED
             ), gone AS (
-                DELETE FROM search_change c USING some
-                WHERE c.search_change_id = some.search_change_id RETURNING c.times
+                DELETE FROM search_change c USING older
+                WHERE c.search_change_id = older.search_change_id RETURNING c.times
             )
             INSERT INTO search_change (times) SELECT coalesce(sum(times), 0) FROM gone;
         END IF;

@@ -91,7 +91,7 @@ class Server:
             postmaster = find_postmaster(self.folder.data)
             if postmaster is None:
                 return process is None or process.poll() is not None
-            return postmaster.status == "ready" and accepts_connections(postmaster.port)
+            return postmaster.is_up and accepts_connections(postmaster.port)
 
         in_time = wait_until(settled, timeout_s, progress)
         if not in_time:
