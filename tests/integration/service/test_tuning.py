@@ -103,3 +103,12 @@ def test_a_wrong_url_of_a_standby_is_told(engine: Engine) -> None:
     (found,) = examine_standbys(engine, database)
     assert found.verdict == "wrong"
     assert "REPLICA_URLS" in found.remedy
+
+
+def test_an_encoders_partition_is_cleaned_up_early(engine: Engine, encoder: ActiveEncoder) -> None:
+    with engine.connect() as connection:
+        options = connection.scalar(
+            text("SELECT reloptions FROM pg_class WHERE relname = :name"),
+            {"name": encoder.partition},
+        )
+    assert "autovacuum_vacuum_scale_factor=0.05" in options

@@ -1,10 +1,7 @@
 """Searches on a real standby: recent enough, never without a deletion, and never failing."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event
 from time import sleep
 
@@ -12,43 +9,12 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from service.db.replicas import Readers
-from service.encoders import ActiveEncoder, register
+from service.encoders import ActiveEncoder
 from service.errors import InstanceUnknown
 from service.search.similar import Query, similar
-from tests.support.encoders import made_encoder
-from tests.support.galleries import clustered_instances, fill
-from tests.support.standbys import Pair, replicating
+from tests.support.galleries import MadeInstance, clustered_instances, fill
+from tests.support.standbys import Pair
 from tests.support.waiting import eventually
-
-SLICES = clustered_instances(patients=12, slices_each=5)
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A folder through which every account may pass."""
-    made = Path(tempfile.mkdtemp(prefix="precuneus-test-")).resolve()
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
-
-
-@pytest.fixture(scope="module")
-def pair(folder: Path) -> Iterator[Pair]:
-    with replicating(folder) as pair:
-        yield pair
-
-
-@pytest.fixture
-def encoder(pair: Pair) -> Iterator[ActiveEncoder]:
-    """A filled gallery; it is empty again in the end."""
-    with pair.primary.begin() as connection:
-        active = register(connection, made_encoder())
-    fill(pair.primary, SLICES, active)
-    pair.caught_up()
-    yield active
-    with pair.primary.begin() as connection:
-        connection.execute(text("TRUNCATE study, encoder CASCADE"))
-        connection.execute(text(f"DROP TABLE IF EXISTS {active.partition}"))
 
 
 def readers(pair: Pair, maximum_staleness_s: float = 10.0) -> Readers:
@@ -69,18 +35,20 @@ def delete(engine: Engine, uid: str) -> None:
         connection.execute(text("DELETE FROM instance WHERE sop_instance_uid = :uid"), {"uid": uid})
 
 
-def test_searches_run_on_the_standby(pair: Pair, encoder: ActiveEncoder) -> None:
+def test_searches_run_on_the_standby(
+    pair: Pair, encoder: ActiveEncoder, slices: list[MadeInstance]
+) -> None:
     searches = readers(pair)
     assert searches.run(is_standby)
-    found = searches.run(neighbours(SLICES[0].sop_instance_uid))
-    assert len(found) == len(SLICES) - 1
+    found = searches.run(neighbours(slices[0].sop_instance_uid))
+    assert len(found) == len(slices) - 1
 
 
 def test_what_is_deleted_is_gone_from_the_very_next_search(
-    pair: Pair, encoder: ActiveEncoder
+    pair: Pair, encoder: ActiveEncoder, slices: list[MadeInstance]
 ) -> None:
-    searches, gone = readers(pair), SLICES[1].sop_instance_uid
-    search = neighbours(SLICES[0].sop_instance_uid)
+    searches, gone = readers(pair), slices[1].sop_instance_uid
+    search = neighbours(slices[0].sop_instance_uid)
     assert gone in searches.run(search)
     with pair.paused():
         delete(pair.primary, gone)
@@ -101,10 +69,10 @@ def test_another_encoder_is_active_in_the_very_next_search(
 
 
 def test_two_deletions_at_once_do_not_wait_for_each_other(
-    pair: Pair, encoder: ActiveEncoder
+    pair: Pair, encoder: ActiveEncoder, slices: list[MadeInstance]
 ) -> None:
     searches = readers(pair)
-    first, second = (slice_.sop_instance_uid for slice_ in SLICES[:2])
+    first, second = (slice_.sop_instance_uid for slice_ in slices[:2])
     statement = text("DELETE FROM instance WHERE sop_instance_uid = :uid")
     with pair.primary.connect() as one, pair.primary.connect() as other:
         other.execute(text("SET lock_timeout = '5s'"))
@@ -147,14 +115,16 @@ def test_new_slices_may_wait_but_not_longer_than_is_allowed(
         eventually(lambda: not hasty.run(is_standby), "too old a standby is left out")
 
 
-def test_a_slice_that_has_just_arrived_is_found_at_once(pair: Pair, encoder: ActiveEncoder) -> None:
+def test_a_slice_that_has_just_arrived_is_found_at_once(
+    pair: Pair, encoder: ActiveEncoder, slices: list[MadeInstance]
+) -> None:
     searches = readers(pair)
     (new,) = clustered_instances(patients=1, slices_each=1, seed=7)
     uid = "1.2.826.9.9"
     assert searches.run(is_standby)
     with pair.paused():
         fill(pair.primary, [type(new)(uid, patient=99, coordinates=new.coordinates)], encoder)
-        assert len(searches.run(neighbours(uid))) == len(SLICES)
+        assert len(searches.run(neighbours(uid))) == len(slices)
     with pytest.raises(InstanceUnknown):
         searches.run(neighbours("1.2.3.4"))
 
@@ -167,9 +137,9 @@ def test_a_server_that_is_no_standby_is_not_asked(pair: Pair, encoder: ActiveEnc
 
 
 def test_no_search_fails_nor_shows_what_was_deleted_while_standbys_come_and_go(
-    pair: Pair, encoder: ActiveEncoder
+    pair: Pair, encoder: ActiveEncoder, slices: list[MadeInstance]
 ) -> None:
-    searches, search = readers(pair), neighbours(SLICES[0].sop_instance_uid)
+    searches, search = readers(pair), neighbours(slices[0].sop_instance_uid)
     gone: list[str] = []
     ended = Event()
 
@@ -184,7 +154,7 @@ def test_no_search_fails_nor_shows_what_was_deleted_while_standbys_come_and_go(
     with ThreadPoolExecutor(3) as threads:
         running = [threads.submit(keep_searching) for _ in range(3)]
         try:
-            for number, slice_ in enumerate(SLICES[10:40]):
+            for number, slice_ in enumerate(slices[10:40]):
                 delete(pair.primary, slice_.sop_instance_uid)
                 gone.append(slice_.sop_instance_uid)
                 if number == 10:
