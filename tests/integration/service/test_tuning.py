@@ -9,7 +9,7 @@ from service.finding import Finding
 from service.postgres import Cluster
 from service.settings import DatabaseSettings
 from service.tuning.advice import advise
-from service.tuning.building import Building, use_for_building
+from service.tuning.building import Building, graph_bytes, use_for_building
 from service.tuning.gallery import gallery_size
 from service.tuning.standbys import examine_standbys
 from tests.support.galleries import clustered_instances, fill
@@ -112,3 +112,32 @@ def test_an_encoders_partition_is_cleaned_up_early(engine: Engine, encoder: Acti
             {"name": encoder.partition},
         )
     assert "autovacuum_vacuum_scale_factor=0.05" in options
+
+
+def test_a_graph_takes_the_memory_that_is_foretold(engine: Engine) -> None:
+    """pgvector says when a graph outgrows its memory, and goes on slowly."""
+    rows, dimension = 2000, 225
+
+    def outgrows(memory: int) -> bool:
+        cursor.execute(f"SET LOCAL maintenance_work_mem = '{memory >> 10}kB'")
+        cursor.execute("SET LOCAL max_parallel_maintenance_workers = 0")
+        del raw.notices[:]
+        cursor.execute(
+            "CREATE INDEX many_hnsw ON many USING hnsw (coordinates vector_l2_ops)"
+            " WITH (m = 32, ef_construction = 64)"
+        )
+        cursor.execute("DROP INDEX many_hnsw")
+        return any("no longer fits" in notice for notice in raw.notices)
+
+    raw = engine.raw_connection().driver_connection
+    assert raw is not None
+    cursor = raw.cursor()
+    cursor.execute(f"CREATE TEMPORARY TABLE many (coordinates vector({dimension}))")
+    cursor.execute(
+        f"INSERT INTO many SELECT ARRAY(SELECT random() FROM generate_series(1, {dimension})"
+        f" WHERE row > 0)::vector FROM generate_series(1, {rows}) AS row"
+    )
+    needed = graph_bytes(rows, dimension)
+    assert not outgrows(needed * 12 // 10)
+    assert outgrows(needed * 7 // 10)
+    raw.close()
