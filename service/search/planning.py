@@ -9,7 +9,7 @@ from service.search.scanning import Scope, estimate
 from service.search.walking import WALKS, Walk, Walked
 
 # As many rows are compared in a scan in the time in which a walk comes to one (measured at 10^5).
-_SCANNED_PER_WALKED = 6
+_SCANNED_PER_WALKED = 16
 # Of filters that leave less, none among the nearest rows means that the others are far away.
 _COMMON = 0.05
 
