@@ -5,7 +5,7 @@
 # make compare   trains and measures what the encoder is compared with (ARGS='--epochs 5')
 # make soak   the node under kills, large objects, a day in small, a long past; a quarter of an hour, 6 GB of disk
 # make conformance  writes docs/conformance.md anew, of the default settings
-# make bench  the comparisons of docs/benchmarks.md
+# make bench  the comparisons of docs/benchmarks.md (SIZE=1000000: slices searched; ARGS='query --keep')
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -67,7 +67,13 @@ encoder: $(VENV)/.precuneus
 compare: $(VENV)/.precuneus-dev
 	$(BIN)/python -m benchmarks.compare $(if $(DATA),--data '$(DATA)') $(ARGS)
 
-bench: $(VENV)/.precuneus-dev
+# hnswlib comes as source: without a C++ compiler the comparison goes without it.
+$(VENV)/.precuneus-bench: $(VENV)/.precuneus-dev
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[bench]' || \
+		$(PIP) install --quiet --constraint constraints.txt usearch
+	@touch $@
+
+bench: $(VENV)/.precuneus-bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
 conformance: $(VENV)/.precuneus

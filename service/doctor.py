@@ -8,9 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Literal
 from urllib.request import urlopen
 
 from sqlalchemy import Engine, text
@@ -25,6 +23,7 @@ from service.db.engine import open_database
 from service.db.migrate import current_revision, head_revision
 from service.encoders import configured_checkpoint, find_active, kept_checkpoint
 from service.errors import ServiceError
+from service.finding import Finding
 from service.keys import any_valid
 from service.opening import secret_file
 from service.patients import check_patient_keyer, load_patient_keyer
@@ -33,6 +32,8 @@ from service.ports import is_free
 from service.postgres import PostgresError
 from service.settings import Settings
 from service.tls import require_tls_files
+from service.tuning.advice import advise
+from service.tuning.standbys import examine_standbys
 
 _LOW_DISK_BYTES = 10 * 1024**3
 # Older ones overflow in parallel HNSW builds (CVE-2026-3172).
@@ -40,16 +41,6 @@ _OLDEST_PGVECTOR = (0, 8, 2)
 _VECTOR_VERSION = """
     SELECT coalesce(installed_version, default_version) FROM pg_available_extensions
     WHERE name = 'vector'"""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at; `remedy` says what to do where the verdict is not `ok`."""
-
-    subject: str
-    verdict: Literal["ok", "note", "wrong"]
-    detail: str
-    remedy: str = ""
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -201,6 +192,9 @@ def _gallery(engine: Engine, settings: Settings) -> Iterator[Finding]:
     yield _patient_keys(engine, settings)
     yield _api_keys(engine, settings)
     yield _known_peers(engine, settings)
+    with engine.connect() as connection:
+        yield from advise(connection, embedded=settings.has_embedded_database)
+    yield from examine_standbys(engine, settings.database)
 
 
 def _active_encoder(engine: Engine, settings: Settings) -> Finding:

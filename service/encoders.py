@@ -18,6 +18,7 @@ from model.checkpoint import checkpoint_named
 from service.db.tables import encoder
 from service.errors import ConfigurationError, EncoderMismatch, Unavailable
 from service.settings import EncoderSettings
+from service.tuning.partitions import tune_partition
 
 # Measured on clustered slices: m=16 lost all neighbours of 1.5 % of the queries, these lose none.
 HNSW_M = 32
@@ -142,6 +143,7 @@ def _create_partition(connection: Connection, encoder_id: int, dimension: int) -
         f" WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})",
     ):
         connection.exec_driver_sql(statement)
+    tune_partition(connection, name)
 
 
 def configured_checkpoint(settings: EncoderSettings) -> Path:

@@ -33,6 +33,12 @@ class DatabaseSettings(BaseModel):
         default=None, description="file with the password that goes into the URL (a secret)"
     )
     pool_size: int = Field(default=10, ge=1)
+    replica_urls: tuple[SecretStr, ...] = Field(
+        default=(), description="of standbys that answer searches too, as a JSON list of URLs"
+    )
+    maximum_staleness_s: float = Field(
+        default=10.0, gt=0, description="how far behind a standby may be and still answer"
+    )
 
 
 class DicomTlsSettings(BaseModel):

@@ -38,6 +38,7 @@ def create_app(resources: Resources) -> FastAPI:
         yield
         resources.pool.close()
         resources.network.close()
+        resources.searches.close()
 
     app = FastAPI(
         title="Precuneus",

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from dicom_node.files import ObjectStore
 from service.api.uploading import UploadGate
+from service.db.replicas import Readers
 from service.decoding import DecodePool
 from service.encoders import load_basis
 from service.errors import NotAuthorised
@@ -41,7 +42,13 @@ class Resources:
     uploads: UploadGate = field(default_factory=lambda: UploadGate(HttpSettings()))
     decoding: Lock = field(default_factory=Lock)
     usual: UsualCoordinates = field(default_factory=UsualCoordinates)
+    standbys: tuple[Engine, ...] = ()
+    maximum_staleness_s: float = 10.0
+    searches: Readers = field(init=False)
     _bases: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.searches = Readers(self.engine, self.standbys, self.maximum_staleness_s)
 
     @property
     def queries(self) -> QuerySearch:
@@ -74,6 +81,15 @@ def get_connection(resources: ResourcesDep) -> Iterator[Connection]:
 ConnectionDep = Annotated[Connection, Depends(get_connection)]
 
 _UID = r"^[0-9]+(\.[0-9]+)*$"
+
+
+def get_searches(resources: ResourcesDep) -> Readers:
+    """Where searches run: on a standby that is recent enough, or on the primary."""
+    return resources.searches
+
+
+SearchesDep = Annotated[Readers, Depends(get_searches)]
+
 SopInstanceUid = Annotated[
     str, Path(pattern=_UID, max_length=64, description="SOP Instance UID (0008,0018)")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.deps import ConnectionDep, SopInstanceUid
+from service.api.deps import SearchesDep, SopInstanceUid
 from service.api.filters import FiltersDep
 from service.api.problems import responses
 from service.search import similar as search
@@ -115,7 +115,7 @@ class SimilarBody(BaseModel):
 @router.get("", responses=responses(404, 409, 422, 503))
 def get_similar(
     sop_instance_uid: SopInstanceUid,
-    connection: ConnectionDep,
+    searches: SearchesDep,
     filters: FiltersDep,
     k: Annotated[int, Query(ge=1, le=search.MAXIMUM_K)] = 5,
     frame: FrameNumber = 1,
@@ -139,4 +139,4 @@ def get_similar(
         explain=explain,
         cursor=cursor,
     )
-    return SimilarBody.of(search.similar(connection, query))
+    return SimilarBody.of(searches.run(lambda connection: search.similar(connection, query)))

@@ -231,3 +231,10 @@ api_key = Table(
     time_column("created_at"),
     time_column("revoked_at", now=False),
 )
+
+search_change = Table(
+    "search_change",
+    metadata,
+    Column("search_change_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("times", BigInteger, nullable=False),
+)

@@ -7,6 +7,7 @@ from service.api.app import create_app
 from service.api.deps import Resources
 from service.api.uploading import UploadGate
 from service.child import follow_parent
+from service.db.engine import make_replica_engines
 from service.decoding import DecodePool
 from service.errors import ConfigurationError
 from service.explaining import EncoderFiles
@@ -43,6 +44,8 @@ def run_api(settings: Settings) -> int:
             network=NetworkProcess(),
             demands_key=settings.http.demands_key,
             uploads=UploadGate(settings.http),
+            standbys=make_replica_engines(settings.database),
+            maximum_staleness_s=settings.database.maximum_staleness_s,
         )
         config = uvicorn.Config(
             create_app(resources),
