@@ -23,7 +23,8 @@ from model.errors import ModelError
 from service.admission.loading import load_rules
 from service.db.engine import open_database
 from service.db.migrate import current_revision, head_revision
-from service.encoders import configured_checkpoint, find_active, kept_checkpoint
+from service.encoders.files import configured_checkpoint, kept_checkpoint
+from service.encoders.registry import find_active
 from service.errors import ServiceError
 from service.keys import any_valid
 from service.opening import secret_file

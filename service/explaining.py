@@ -18,7 +18,7 @@ from model.checkpoint import describe
 from model.errors import ModelError
 from model.preprocess import PreprocessConfig
 from service.decoding import DecodePool, Refusal
-from service.encoders import choose_checkpoint, configured_checkpoint
+from service.encoders.files import choose_checkpoint, configured_checkpoint
 from service.errors import Unavailable
 from service.explained import Explained
 from service.settings import EncoderSettings

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select, text
 
 from service.db.node_tables import dropped_object
 from service.db.tables import conflict, embedding, embedding_job, instance, series, study
-from service.encoders import find_active
+from service.encoders.registry import find_active
 from service.errors import InstanceUnknown
 from service.labels import labels_of_instances
 

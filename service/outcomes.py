@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from service import queue
 from service.db.vectors import EmbeddingRow, copy_embeddings
 from service.decoding import Refusal
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.labels import hold_labels, labels_of_instances
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, select, text
 
 from service.db.tables import embedding, instance
 from service.dropped import why_absent
-from service.encoders import ActiveEncoder, get_active
+from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import InstancePending, InvalidParameter, NotSearchable
 
 MAXIMUM_K = 500

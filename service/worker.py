@@ -19,7 +19,7 @@ from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service import queue
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.feed import Batch, Feed, Upcoming
 from service.frames import Pictures
 from service.metrics import WorkerMetrics

@@ -19,7 +19,7 @@ from dicom_node.configure import configure_pydicom
 from dicom_node.importing import import_file
 from model.embedder import Embedder
 from service.decoding import DecodePool, prepare_opening
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.metrics import WorkerMetrics
 from service.opening import object_store, open_gallery, receiver
 from service.processes.worker import load_encoder

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Table, insert, text
 from benchmarks.query.slices import MadeUpSlices, make_up_basis
 from service.db.tables import instance, series, study
 from service.db.vectors import EmbeddingRow, copy_embeddings
-from service.encoders import ActiveEncoder, EncoderDescription, register
+from service.encoders.registry import ActiveEncoder, EncoderDescription, register
 
 _CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"

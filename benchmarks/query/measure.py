@@ -17,7 +17,7 @@ from benchmarks.query.slices import MadeUpSlices, make_up
 from model.checkpoint import default_checkpoint, describe
 from model.errors import CheckpointMissingError
 from model.network_config import MSNetConfig
-from service.encoders import load_basis
+from service.encoders.registry import load_basis
 from service.export import export_gallery
 
 SIZES = (3_000, 30_000)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from dicom_node.files import ObjectStore
 from service.decoding import DecodePool
-from service.encoders import load_basis
+from service.encoders.registry import load_basis
 from service.errors import NotAuthorised
 from service.explaining import EncoderFiles, ExplainPool
 from service.keys import is_valid

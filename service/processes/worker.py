@@ -12,15 +12,8 @@ from model.embedder import Embedder
 from model.errors import CheckpointError
 from model.preprocess import PREPROCESSING_VERSION
 from service.child import follow_parent
-from service.encoders import (
-    ActiveEncoder,
-    EncoderDescription,
-    choose_checkpoint,
-    configured_checkpoint,
-    get_active,
-    keep_checkpoint,
-    register,
-)
+from service.encoders.files import choose_checkpoint, configured_checkpoint, keep_checkpoint
+from service.encoders.registry import ActiveEncoder, EncoderDescription, get_active, register
 from service.errors import EncoderMismatch
 from service.logs import configure_logs
 from service.metrics import WorkerMetrics

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.encoders import EncoderDescription
+from service.encoders.registry import EncoderDescription
 
 EMBEDDING_DIMENSION = 4096
 DIMENSION = 24

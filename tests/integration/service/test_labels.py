@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.labels import (
     LabelRecord,
     LabelReport,

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import Engine, create_engine, text
 
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.errors import (
     InstancePending,
     InstanceUnknown,

@@ -14,7 +14,7 @@ from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
 from service.api.deps import Resources
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.explaining import EncoderFiles, ExplainPool
 from service.labels import LabelRecord, record_labels
 from service.metrics import ApiMetrics

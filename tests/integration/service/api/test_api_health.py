@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
 from dicom_node.receive import Receiver
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from tests.integration.service.api.conftest import Filled
 from tests.support.databases import away
 from tests.support.galleries import MadeInstance, fill

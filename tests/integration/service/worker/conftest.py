@@ -16,7 +16,7 @@ from dicom_node.importing import import_file
 from dicom_node.receive import Receiver
 from model.checkpoint import load
 from model.embedder import Embedder
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.metrics import WorkerMetrics
 from service.processes.worker import load_encoder
 from service.settings import EncoderSettings, Settings, WorkerSettings

@@ -10,7 +10,7 @@ from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service.db.vectors import decode_vector
 from service.decoding import Task, prepare_frames
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.labels import LabelRecord, record_labels
 from service.worker import Worker
 from tests.integration.service.worker.conftest import Bench, MakeWorker, Settled

@@ -10,7 +10,7 @@ from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service import queue
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.feed import Feed
 from service.settings import WorkerSettings
 from tests.integration.service.worker.conftest import Bench, MakeWorker

@@ -7,7 +7,7 @@ from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service import queue
 from service.decoding import Refusal
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.lease import BatchLease
 from service.outcomes import Outcome, write_outcomes
 from tests.integration.service.worker.conftest import Bench, MakeWorker, Settled

@@ -1,12 +1,9 @@
-"""Encoders of the gallery: their rows, partitions and indexes, and the weights kept beside them.
+"""The rows of encoders: registered, looked up, and which of them is active.
 
-The gallery keeps a copy of the weights that embedded it, so that a newer program with other weights
-goes on embedding into the same space. No torch here: the worker hands over what it computed.
+No torch here: the worker, or the command that registers one, hands over what it computed.
 """
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +11,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
-from model.checkpoint import checkpoint_named
 from service.db.tables import encoder
-from service.errors import ConfigurationError, EncoderMismatch, Unavailable
-from service.settings import EncoderSettings
-
-# Measured on clustered slices: m=16 lost all neighbours of 1.5 % of the queries, these lose none.
-HNSW_M = 32
-HNSW_EF_CONSTRUCTION = 128
-# pgvector's HNSW indexes `vector` up to 2,000 dimensions; inline storage ends there too.
-MAXIMUM_DIMENSION = 2000
+from service.encoders.partitions import MAXIMUM_DIMENSION, create_partition, partition_name
+from service.errors import ConfigurationError, Unavailable
 
 
 @dataclass(frozen=True)
@@ -54,11 +44,6 @@ class ActiveEncoder:
     def partition(self) -> str:
         """The table that holds this encoder's embeddings; safe to put into SQL."""
         return partition_name(self.encoder_id)
-
-
-def partition_name(encoder_id: int) -> str:
-    """The partition of `embedding` that belongs to an encoder."""
-    return f"embedding_encoder_{int(encoder_id)}"
 
 
 def find_active(connection: Connection) -> ActiveEncoder | None:
@@ -120,70 +105,10 @@ def register(connection: Connection, description: EncoderDescription) -> ActiveE
         .returning(encoder.c.encoder_id)
     )
     if encoder_id is not None:
-        _create_partition(connection, encoder_id, dimension)
+        create_partition(connection, encoder_id, dimension)
     row = connection.execute(
         select(encoder.c.encoder_id, encoder.c.digest, encoder.c.name, encoder.c.dimension).where(
             encoder.c.digest == description.digest
         )
     ).one()
     return ActiveEncoder(*row)
-
-
-def _create_partition(connection: Connection, encoder_id: int, dimension: int) -> None:
-    """The partition takes coordinates of one length, inline in the row, under one HNSW index."""
-    name = partition_name(encoder_id)
-    for statement in (
-        f"CREATE TABLE {name} PARTITION OF embedding FOR VALUES IN ({int(encoder_id)})",
-        f"ALTER TABLE {name} ALTER COLUMN coordinates SET STORAGE PLAIN,"
-        f" ADD CONSTRAINT {name}_dimension_check"
-        f" CHECK (vector_dims(coordinates) = {int(dimension)})",
-        f"CREATE INDEX {name}_hnsw_idx ON {name}"
-        f" USING hnsw ((coordinates::vector({int(dimension)})) vector_l2_ops)"
-        f" WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})",
-    ):
-        connection.exec_driver_sql(statement)
-
-
-def configured_checkpoint(settings: EncoderSettings) -> Path:
-    """The file that the settings name.
-
-    Raises:
-        CheckpointMissingError: an encoder that should ship with the program is not there.
-    """
-    if settings.checkpoint in ("default", "dev"):
-        return checkpoint_named(settings.checkpoint)
-    return Path(settings.checkpoint)
-
-
-def kept_checkpoint(state_dir: Path, name: str) -> Path:
-    """Where the gallery keeps the weights of the encoder called `name`."""
-    return state_dir / "encoders" / f"{name}.safetensors"
-
-
-def choose_checkpoint(connection: Connection, state_dir: Path, configured: Path) -> Path:
-    """The weights to embed with: the active encoder's where there is one, else `configured`.
-
-    Raises:
-        EncoderMismatch: the gallery has an active encoder, and its weights are nowhere.
-    """
-    active = find_active(connection)
-    if active is None or configured.stem == active.name:
-        return configured
-    kept = kept_checkpoint(state_dir, active.name)
-    if not kept.exists():
-        raise EncoderMismatch(
-            f"The gallery was embedded by {active.name}, whose weights are missing: put them back "
-            f"at {kept}, or name them in PRECUNEUS_ENCODER__CHECKPOINT."
-        )
-    return kept
-
-
-def keep_checkpoint(state_dir: Path, checkpoint: Path) -> None:
-    """Copy the weights in use into the state folder, whole or not at all."""
-    kept = kept_checkpoint(state_dir, checkpoint.stem)
-    if kept.exists():
-        return
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = kept.with_suffix(".part")
-    shutil.copyfile(checkpoint, draft)
-    draft.replace(kept)
