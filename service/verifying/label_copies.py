@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, text
 
-from service.encoders import ActiveEncoder
-from service.labels import labels_of_instances
+from service.encoders.registry import ActiveEncoder
+from service.labels import hold_labels, labels_of_instances
 from service.verifying import faults
 from service.verifying.faults import Fault
 
@@ -24,23 +24,51 @@ def find_label_faults(
     Raises:
         SQLAlchemyError: the database failed.
     """
-    after, wrong, examples = 0, 0, list[str]()
+    wrong = _wrong_instances(engine, encoder, advance)
+    if not wrong:
+        return []
+    with engine.connect() as connection:
+        examples = _uids(connection, wrong[: faults.MOST_EXAMPLES])
+    return [Fault.of(faults.LABELS_WRONG, len(wrong), examples)]
+
+
+def repair_labels(engine: Engine, encoder: ActiveEncoder) -> int:
+    """Copy the labels anew where they are wrong; of how many instances.
+
+    Raises:
+        SQLAlchemyError: the database failed.
+    """
+    wrong = _wrong_instances(engine, encoder, lambda _: None)
+    for start in range(0, len(wrong), _AT_ONCE):
+        ids = wrong[start : start + _AT_ONCE]
+        with engine.begin() as connection:
+            hold_labels(connection)
+            right = labels_of_instances(connection, ids)
+            connection.execute(
+                text(f"UPDATE {encoder.partition} SET labels = :labels WHERE instance_id = :id"),
+                [{"id": one, "labels": list(right.get(one, ()))} for one in ids],
+            )
+    return len(wrong)
+
+
+def _wrong_instances(
+    engine: Engine, encoder: ActiveEncoder, advance: Callable[[int], object]
+) -> list[int]:
+    after, wrong = 0, list[int]()
     # Copies and labels must be of one moment.
     with engine.execution_options(isolation_level="REPEATABLE READ").connect() as connection:
         while copies := _copies(connection, encoder, after):
             after = max(copies)
             right = labels_of_instances(connection, list(copies))
-            differ = [
+            wrong += [
                 instance_id
                 for instance_id, found in copies.items()
                 if found != {right.get(instance_id, ())}
             ]
-            wrong += len(differ)
-            if differ and len(examples) < faults.MOST_EXAMPLES:
-                examples += _uids(connection, differ[: faults.MOST_EXAMPLES])
+            # Each look sees one moment of its own, and holds nothing back from being cleaned up.
             connection.rollback()
             advance(len(copies))
-    return [Fault.of(faults.LABELS_WRONG, wrong, examples)] if wrong else []
+    return wrong
 
 
 def _copies(

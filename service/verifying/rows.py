@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.verifying import faults
 from service.verifying.faults import MOST_EXAMPLES, Fault, Kind
 
