@@ -146,6 +146,18 @@ def postpone(
     connection.execute(update(instance).where(instance.c.instance_id == mine).values(reason=reason))
 
 
+def failures(connection: Connection, reason: str | None = None) -> dict[str, list[int]]:
+    """Failed instances by why they failed, most first; or those whose reason contains `reason`."""
+    failed = instance.c.state == "failed"
+    if reason is not None:
+        failed &= instance.c.reason.icontains(reason, autoescape=True)
+    rows = connection.execute(select(instance.c.reason, instance.c.instance_id).where(failed))
+    found: dict[str, list[int]] = {}
+    for why, instance_id in rows:
+        found.setdefault(why or "unknown", []).append(instance_id)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
 def retry(connection: Connection, instance_ids: Iterable[int] | None = None) -> int:
     """Queue failed instances again, all of them or those named; how many."""
     failed = instance.c.state == "failed"

@@ -183,6 +183,11 @@ class GallerySettings(BaseModel):
     admit: str = Field(
         default="", description="rules of what is searched, stored, dropped; @FILE reads them"
     )
+    recall_canary_s: float = Field(
+        default=300,
+        ge=0,
+        description="how often a few searches are checked against exact ones; 0: never",
+    )
 
 
 class Settings(BaseSettings):

@@ -5,9 +5,15 @@ Each command has a file of its own; this one puts them together.
 
 import typer
 
+from service.cli.index_rebuild import rebuild
+from service.cli.index_retry import retry_failed
+from service.cli.index_verify import verify
+
 
 def build_app() -> typer.Typer:
     """The group's commands."""
     app = typer.Typer(help="The search index: reindex, its state, its care.", no_args_is_help=True)
-    app.callback()(lambda: None)
+    app.command("verify")(verify)
+    app.command("retry-failed")(retry_failed)
+    app.command("rebuild")(rebuild)
     return app

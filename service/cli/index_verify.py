@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import TaskID
 
 from service.cli.output import JsonOption, print_json, progress_bar
 from service.settings import Settings
@@ -37,13 +38,12 @@ def verify(
     configure_pydicom()
     settings = Settings()
     with open_gallery(settings) as engine, progress_bar() as progress:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def tell(step: str, done: int, total: int) -> None:
-            task = tasks.setdefault(step, -1)
-            if task < 0:
-                tasks[step] = task = progress.add_task(step, total=total)  # type: ignore[assignment]
-            progress.update(task, completed=done, total=max(done, total))  # type: ignore[arg-type]
+            if step not in tasks:
+                tasks[step] = progress.add_task(step)
+            progress.update(tasks[step], completed=done, total=max(done, total))
 
         found = run(
             engine, object_store(settings), settings, Extent(sample, deep, recompute, repair), tell

@@ -67,7 +67,9 @@ def check_contents(
     return found
 
 
-def _judge(name: str, hashed: bytes | OSError | None, sha256: bytes, found: ContentFindings) -> None:
+def _judge(
+    name: str, hashed: bytes | OSError | None, sha256: bytes, found: ContentFindings
+) -> None:
     if isinstance(hashed, FileNotFoundError):
         return
     found.read += 1

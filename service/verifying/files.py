@@ -124,9 +124,7 @@ def _compare(
     _judge_unknown(connection, store, without_row, found)
 
 
-def _still_missing(
-    connection: Connection, store: ObjectStore, names: Iterable[str]
-) -> list[str]:
+def _still_missing(connection: Connection, store: ObjectStore, names: Iterable[str]) -> list[str]:
     """Those that a row still names after the file was looked for once more."""
     absent = [name for name in names if not store.path(name).exists()]
     if not absent:

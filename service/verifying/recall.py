@@ -71,9 +71,7 @@ def count_right(found: list[Neighbour], true: list[Neighbour]) -> int:
     return min(len(true), sum(neighbour.distance <= reach for neighbour in found))
 
 
-def draw_slices(
-    connection: Connection, encoder: ActiveEncoder, count: int
-) -> list[EmbeddedSlice]:
+def draw_slices(connection: Connection, encoder: ActiveEncoder, count: int) -> list[EmbeddedSlice]:
     """About `count` different slices, drawn by instance number without reading the table."""
     rows = connection.execute(
         text(f"""

@@ -55,9 +55,7 @@ def recompute(
         with engine.connect() as connection:
             configured = configured_checkpoint(settings.encoder)
             path = choose_checkpoint(connection, settings.state_dir, configured)
-        embedder = Embedder(
-            load(path), settings.worker.device, precision=settings.worker.precision
-        )
+        embedder = Embedder(load(path), settings.worker.device, precision=settings.worker.precision)
     except (ModelError, EncoderMismatch) as error:
         return Recomputed(notes=[f"No vector was computed anew: {error}"])
     if embedder.digest != encoder.digest:
@@ -104,9 +102,7 @@ def _stored(connection: Connection, encoder: ActiveEncoder, count: int) -> list[
     return [_Stored(uid, name, np.asarray(found, np.float32)) for uid, name, found in rows]
 
 
-def _is_same(
-    anew: NDArray[np.float32], stored: NDArray[np.float32], tolerance: float
-) -> bool:
+def _is_same(anew: NDArray[np.float32], stored: NDArray[np.float32], tolerance: float) -> bool:
     """Whether the first frames agree; long objects are not decoded to their end."""
     if len(anew) > len(stored):
         return False
