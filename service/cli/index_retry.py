@@ -33,6 +33,6 @@ def retry_failed(
         print_json({"queued": count, "reasons": reasons})
         return
     if reasons:
-        rows = [(why, number) for why, number in reasons.items()]
+        rows = list(reasons.items())
         print_table("Failed instances", ("reason", "number"), rows)
     typer.echo(f"{count} failed instances are queued again.")

@@ -1,1 +1,1 @@
-"""Whether files, rows and vectors of the gallery agree, and whether its index finds what is there."""
+"""Whether files, rows and vectors of a gallery agree, and its index finds what is there."""

@@ -130,11 +130,11 @@ def find_row_faults(
 
 def _faults_of(connection: Connection, look: _Look) -> Fault | None:
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    some = f"SELECT DISTINCT subject FROM fault ORDER BY 1 LIMIT {MOST_EXAMPLES}"
     statement = f"""
         WITH fault AS MATERIALIZED (SELECT f.subject, to_jsonb(f) ->> 'detail' AS detail
                                     FROM ({look.rows}) f)
-        SELECT count(*), (SELECT array_agg(subject) FROM
-                             (SELECT DISTINCT subject FROM fault ORDER BY 1 LIMIT {MOST_EXAMPLES}) s),
+        SELECT count(*), (SELECT array_agg(subject) FROM ({some}) s),
                (SELECT string_agg(DISTINCT detail, '; ') FROM fault)
         FROM fault"""
     count, examples, detail = connection.execute(text(statement)).one()
