@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from service.encoders.registry import ActiveEncoder
-from service.search.filters import Filters
+from service.search.filters import EVERYTHING
 from service.search.found import Neighbour
 from service.search.nearest import nearest
 from service.search.target import EmbeddedSlice, Target
@@ -49,9 +49,9 @@ def measure_recall(
     shares: list[tuple[float, int]] = []
     lost = 0
     for slice_ in draw_slices(connection, encoder, queries):
-        target = Target(slice=slice_, patient_key=slice_.patient_key)
-        true = nearest(connection, encoder, target, Filters(), k=K, exact=True).neighbours
-        found = nearest(connection, encoder, target, Filters(), k=K).neighbours
+        target = Target.of(slice_)
+        true = nearest(connection, encoder, target, EVERYTHING, k=K, exact=True).neighbours
+        found = nearest(connection, encoder, target, EVERYTHING, k=K).neighbours
         if true:
             right = count_right(found, true)
             lost += len(true) - right

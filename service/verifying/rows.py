@@ -18,6 +18,10 @@ _TOLERANCE = 1e-3
 COPIES = {
     "patient_key": "i.patient_key",
     "modality": "s.modality",
+    "series_id": "i.series_id",
+    "study_id": "s.study_id",
+    "patient_sex": "i.patient_sex",
+    "patient_age_years": "i.patient_age_years",
 }
 
 
