@@ -93,7 +93,7 @@ def _measure(
     is_stopped: Callable[[], bool],
 ) -> CanaryReading | None:
     """A reading with this measurement in it; None where there was nothing to search, or no time."""
-    lost, queries = (), ()
+    lost, queries = tuple[int, ...](), tuple[int, ...]()
     if before is not None and before.encoder == encoder.name:
         lost, queries = before.lost, before.queries
     started = monotonic()

@@ -72,7 +72,7 @@ def recompute(
             if not isinstance(opening, Opening):
                 found.notes.append(f"{one.uid} was not computed anew: {opening.reason}")
                 continue
-            anew = embedder.coordinates(opening.pictures)
+            anew = embedder.coordinates(opening.first.pictures)
             found.slices += len(anew)
             if not _is_same(anew, one.coordinates, _TOLERANCE[worker.precision]):
                 differ.append(one.uid)
