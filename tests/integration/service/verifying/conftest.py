@@ -45,7 +45,7 @@ class Sound:
     def run(self, statement: str, **values: object) -> None:
         """Change the database."""
         with self.engine.begin() as connection:
-            connection.execute(text(statement.format(partition=self.encoder.partition)), values)
+            connection.execute(text(statement), values)
 
     def file(self, uid: str) -> Path:
         """An instance's file."""
