@@ -17,6 +17,11 @@ def partition_name(encoder_id: int) -> str:
     return f"embedding_encoder_{int(encoder_id)}"
 
 
+def index_name(encoder_id: int) -> str:
+    """The HNSW index of an encoder's partition."""
+    return f"{partition_name(encoder_id)}_hnsw_idx"
+
+
 def create_partition(connection: Connection, encoder_id: int, dimension: int) -> None:
     """The partition takes coordinates of one length, inline in the row, under one HNSW index."""
     name = partition_name(encoder_id)
@@ -30,3 +35,15 @@ def create_partition(connection: Connection, encoder_id: int, dimension: int) ->
         f" WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})",
     ):
         connection.exec_driver_sql(statement)
+
+
+def create_index(
+    connection: Connection, encoder_id: int, dimension: int, *, concurrently: bool = False
+) -> None:
+    """Build the partition's HNSW index; `concurrently` only outside a transaction."""
+    connection.exec_driver_sql(
+        f"CREATE INDEX {'CONCURRENTLY ' * concurrently}{index_name(encoder_id)}"
+        f" ON {partition_name(encoder_id)}"
+        f" USING hnsw ((coordinates::vector({int(dimension)})) vector_l2_ops)"
+        f" WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})"
+    )

@@ -47,9 +47,9 @@ def _queue_again(connection: Connection, encoder: ActiveEncoder | None, rows: st
         forget = text(f"DELETE FROM {encoder.partition} WHERE instance_id = ANY (:ids)")
         connection.execute(forget, {"ids": ids})
     connection.execute(
-        text(
-            "INSERT INTO embedding_job (instance_id) SELECT unnest(CAST(:ids AS bigint[])) ON CONFLICT DO NOTHING"
-        ),
+        text("""
+            INSERT INTO embedding_job (instance_id) SELECT unnest(CAST(:ids AS bigint[]))
+            ON CONFLICT DO NOTHING"""),
         {"ids": ids},
     )
     return len(ids)
