@@ -5,6 +5,7 @@ Each command has a file of its own; this one puts them together.
 
 import typer
 
+from service.cli.index_hash import hash_
 from service.cli.index_rebuild import rebuild
 from service.cli.index_retry import retry_failed
 from service.cli.index_verify import verify
@@ -16,4 +17,5 @@ def build_app() -> typer.Typer:
     app.command("verify")(verify)
     app.command("retry-failed")(retry_failed)
     app.command("rebuild")(rebuild)
+    app.command("hash")(hash_)
     return app

@@ -10,7 +10,7 @@ from service.housekeeping import Housekeeping
 from service.metrics import exposition
 from service.settings import Settings
 from service.verifying.canary import read_canary, run_canary
-from service.verifying.recall import draw_slices, measure_recall
+from service.verifying.recall import draw_slices
 from tests.support.galleries import clustered_instances, fill
 from tests.support.waiting import eventually
 

@@ -1,0 +1,57 @@
+"""`precuneus index hash`: searching by binary codes, made or dropped."""
+
+from typing import Annotated
+
+import typer
+
+from service.cli.output import JsonOption, print_json, progress_bar
+from service.errors import InvalidParameter
+from service.settings import Settings
+
+
+def hash_(
+    bits: Annotated[
+        int | None, typer.Option(help="64, 128 or 256: make codes of that length.")
+    ] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Forget the codes.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Make binary codes of the active encoder's embeddings, for searches with method=hash.
+
+    Off by default: codes find fewer of the true neighbours, in a much smaller index. New slices
+    get theirs by themselves. Without options, tell how far the codes are.
+    """
+    from service.encoders.registry import get_active
+    from service.hashing.filling import drop_active_codes, make_codes
+    from service.hashing.tables import code_state
+    from service.opening import open_gallery
+
+    if drop and bits is not None:
+        raise InvalidParameter("Say --bits or --drop, not both.")
+    settings = Settings()
+    with open_gallery(settings) as engine, progress_bar() as progress:
+        if bits is not None:
+            task = progress.add_task("codes", total=None)
+            make_codes(
+                engine,
+                settings,
+                bits,
+                lambda step, done, total: progress.update(
+                    task, description=step, completed=done, total=total
+                ),
+            )
+        if drop:
+            drop_active_codes(engine)
+        with engine.connect() as connection:
+            state = code_state(connection, get_active(connection).encoder_id)
+    if json:
+        print_json({"codes": None} if state is None else state)
+    elif state is None:
+        typer.echo("There are no codes; searches go by the embeddings alone.")
+    else:
+        ready = "ready" if state.is_ready else "unfinished: give --bits again"
+        size = (state.bytes + state.index_bytes) / 1024**2
+        typer.echo(
+            f"{state.codes} of {state.slices} slices have codes of {state.bits} bits, "
+            f"{state.origin}; {size:.1f} MiB with their index; {ready}."
+        )
