@@ -1,12 +1,15 @@
 """`precuneus index hash`: searching by binary codes, made or dropped."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.cli.output import JsonOption, print_json, progress_bar
 from service.errors import InvalidParameter
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.hashing.tables import CodeState
 
 
 def hash_(
@@ -29,29 +32,31 @@ def hash_(
     if drop and bits is not None:
         raise InvalidParameter("Say --bits or --drop, not both.")
     settings = Settings()
-    with open_gallery(settings) as engine, progress_bar() as progress:
+    with open_gallery(settings) as engine:
         if bits is not None:
-            task = progress.add_task("codes", total=None)
-            make_codes(
-                engine,
-                settings,
-                bits,
-                lambda step, done, total: progress.update(
-                    task, description=step, completed=done, total=total
-                ),
-            )
+            with progress_bar() as progress:
+                task = progress.add_task("codes", total=None)
+
+                def tell(step: str, done: int, total: int) -> None:
+                    progress.update(task, description=step, completed=done, total=total)
+
+                make_codes(engine, settings, bits, tell)
         if drop:
             drop_active_codes(engine)
         with engine.connect() as connection:
             state = code_state(connection, get_active(connection).encoder_id)
     if json:
         print_json({"codes": None} if state is None else state)
-    elif state is None:
-        typer.echo("There are no codes; searches go by the embeddings alone.")
     else:
-        ready = "ready" if state.is_ready else "unfinished: give --bits again"
-        size = (state.bytes + state.index_bytes) / 1024**2
-        typer.echo(
-            f"{state.codes} of {state.slices} slices have codes of {state.bits} bits, "
-            f"{state.origin}; {size:.1f} MiB with their index; {ready}."
-        )
+        typer.echo(_sentence(state))
+
+
+def _sentence(state: "CodeState | None") -> str:
+    if state is None:
+        return "There are no codes; searches go by the embeddings alone."
+    ready = "ready" if state.is_ready else "unfinished: give --bits again"
+    megabytes = (state.bytes + state.index_bytes) / 1024**2
+    return (
+        f"{state.codes} of {state.slices} slices have codes of {state.bits} bits, {state.origin}; "
+        f"{megabytes:.1f} MiB with their index; {ready}."
+    )

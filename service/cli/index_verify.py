@@ -1,9 +1,10 @@
 """`precuneus index verify`: whether files, rows, vectors and the index agree."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import TaskID
+from rich.progress import Progress, TaskID
 
 from service.cli.output import JsonOption, print_json, progress_bar
 from service.settings import Settings
@@ -37,22 +38,26 @@ def verify(
 
     configure_pydicom()
     settings = Settings()
+    extent = Extent(sample, deep, recompute, repair)
     with open_gallery(settings) as engine, progress_bar() as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = progress.add_task(step)
-            progress.update(tasks[step], completed=done, total=max(done, total))
-
-        found = run(
-            engine, object_store(settings), settings, Extent(sample, deep, recompute, repair), tell
-        )
+        found = run(engine, object_store(settings), settings, extent, _telling(progress))
     if json:
         print_json(found)
     else:
         _print(found)
     raise typer.Exit(0 if found.is_sound else 1)
+
+
+def _telling(progress: Progress) -> Callable[[str, int, int], None]:
+    """A bar for each step."""
+    tasks: dict[str, TaskID] = {}
+
+    def tell(step: str, done: int, total: int) -> None:
+        if step not in tasks:
+            tasks[step] = progress.add_task(step)
+        progress.update(tasks[step], completed=done, total=max(done, total))
+
+    return tell
 
 
 def _print(found: "Verification") -> None:

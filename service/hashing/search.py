@@ -49,8 +49,7 @@ def hashed_nearest(
             "The active encoder has no codes: `precuneus index hash --bits 128` makes them."
         )
     filters.check()
-    wanted = k + offset
-    candidates = candidates or max(_CANDIDATES, _CANDIDATES_EACH * wanted)
+    candidates = candidates or max(_CANDIDATES, _CANDIDATES_EACH * (k + offset))
     conditions = conditions_of(target, filters, same_patient=same_patient)
     values = conditions.values | {"candidates": candidates, "k": k, "offset": offset}
     values |= {"encoder_id": encoder.encoder_id}
@@ -58,16 +57,8 @@ def hashed_nearest(
         values["coordinates"] = format_vector(target.coordinates)
     rows = _search(connection, _statement(encoder, target, conditions), values, candidates)
     if len(rows) < k:
-        return nearest(
-            connection,
-            encoder,
-            target,
-            filters,
-            k=k,
-            offset=offset,
-            same_patient=same_patient,
-            exact=True,
-        )
+        page: dict[str, Any] = {"k": k, "offset": offset, "same_patient": same_patient}
+        return nearest(connection, encoder, target, filters, **page, exact=True)
     found = [Neighbour(rank, *row) for rank, row in enumerate(rows, start=offset + 1)]
     return Found(found, "hash", True)
 

@@ -6,6 +6,7 @@ The network is loaded here, in the command's own process, and only when it is as
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from service.settings import Settings
 from service.verifying import faults
 from service.verifying.faults import Fault
 from service.verifying.recall import draw_slices
+
+if TYPE_CHECKING:
+    from model.embedder import Embedder
 
 # Euclidean, between unit vectors. A GPU keeps within the first; half precision moves more.
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
@@ -49,23 +53,16 @@ def recompute(
     Raises:
         SQLAlchemyError: the database failed.
     """
-    from model.embedder import Embedder  # noqa: PLC0415 - loads torch
-
     try:
-        with engine.connect() as connection:
-            configured = configured_checkpoint(settings.encoder)
-            path = choose_checkpoint(connection, settings.state_dir, configured)
-        embedder = Embedder(load(path), settings.worker.device, precision=settings.worker.precision)
+        embedder = _load(engine, settings, encoder)
     except (ModelError, EncoderMismatch) as error:
         return Recomputed(notes=[f"No vector was computed anew: {error}"])
-    if embedder.digest != encoder.digest:
-        return Recomputed(notes=[f"No vector was computed anew: {path.name} is another encoder."])
     with engine.connect() as connection:
         stored = _stored(connection, encoder, count)
-    found, differ = Recomputed(), []
     worker = settings.worker
     pool = DecodePool(worker.decode_processes, worker.decode_timeout_s, worker.decode_memory_mb)
     tasks = [(store.path(one.file_name), embedder.preprocess_config) for one in stored]
+    found, differ = Recomputed(), []
     with closing(pool):
         for one, opening in zip(stored, pool.run(prepare_opening, tasks), strict=True):
             advance()
@@ -79,6 +76,23 @@ def recompute(
     if differ:
         found.faults.append(Fault.of(faults.VECTOR_DIFFERS, len(differ), differ))
     return found
+
+
+def _load(engine: Engine, settings: Settings, encoder: ActiveEncoder) -> "Embedder":
+    """The active encoder, ready to embed.
+
+    Raises:
+        ModelError, EncoderMismatch: its weights are not at hand, or are not usable.
+    """
+    from model.embedder import Embedder  # noqa: PLC0415 - loads torch
+
+    with engine.connect() as connection:
+        configured = configured_checkpoint(settings.encoder)
+        path = choose_checkpoint(connection, settings.state_dir, configured)
+    embedder = Embedder(load(path), settings.worker.device, precision=settings.worker.precision)
+    if embedder.digest != encoder.digest:
+        raise EncoderMismatch(f"{path.name} is another encoder.")
+    return embedder
 
 
 @dataclass(frozen=True)

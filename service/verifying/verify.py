@@ -88,19 +88,13 @@ def verify(
     if extent.repair and any(fault.can_repair for fault in found.faults):
         found.repaired = _repaired(engine, encoder)
         found.faults = _row_faults(engine, encoder, slices, steps)
-    steps.begin("files", len(BUCKETS))
-    files = find_file_faults(engine, store, settings.gallery.keep_deleted_days, steps.advance)
-    found.faults += files.faults()
-    steps.begin("contents", instances if extent.deep else min(extent.sample, instances))
-    contents = check_contents(engine, store, None if extent.deep else extent.sample, steps.advance)
-    found.faults += contents.faults()
+    files, read = _files(engine, store, settings, extent, steps, found)
     recall = _index(engine, encoder, extent, steps, found) if encoder else None
     again = _recomputed(engine, store, settings, encoder, extent, steps)
     found.faults += again.faults
-    looked = Looked(instances, slices, dict(files.counts), contents.read, again.slices)
     return Verification(
         encoder=encoder.name if encoder else None,
-        looked=looked,
+        looked=Looked(instances, slices, files, read, again.slices),
         recall=recall,
         faults=found.faults,
         notes=found.notes + again.notes,
@@ -124,6 +118,25 @@ def _repaired(engine: Engine, encoder: ActiveEncoder | None) -> dict[str, int]:
     if encoder is not None and (labels := repair_labels(engine, encoder)):
         mended[faults.LABELS_WRONG.name] = labels
     return mended
+
+
+def _files(
+    engine: Engine,
+    store: ObjectStore,
+    settings: Settings,
+    extent: Extent,
+    steps: _Steps,
+    found: _Found,
+) -> tuple[dict[str, int], int]:
+    """How many files there are, by what names them, and how many were read whole."""
+    steps.begin("files", len(BUCKETS))
+    files = find_file_faults(engine, store, settings.gallery.keep_deleted_days, steps.advance)
+    found.faults += files.faults()
+    known = files.counts["instance"] + files.counts["conflict"]
+    steps.begin("contents", known if extent.deep else min(extent.sample, known))
+    contents = check_contents(engine, store, None if extent.deep else extent.sample, steps.advance)
+    found.faults += contents.faults()
+    return dict(files.counts), contents.read
 
 
 def _index(
