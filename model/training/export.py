@@ -11,7 +11,7 @@ from model.dataset import Dataset
 from model.hashing import HASH_BIAS, HASH_WEIGHT
 from model.msnet import MSNet
 from model.training.embedding import embed
-from model.training.hash import HashLayer, fit_hash
+from model.training.hash import HashLayer, fit_hash, layer_of
 from model.training.leaks import groups_of
 from model.training.network import EmbeddingNetwork
 from model.training.state import TrainingState
@@ -89,5 +89,11 @@ def _hash_layer(state: TrainingState, network: EmbeddingNetwork, train_set: Data
         raise TypeError("only MSNet has coordinates")
     basis, _ = network.basis()
     embeddings = embed(network, train_set.images, state.device)
-    coordinates = (embeddings @ basis.numpy()).astype(np.float32)
-    return fit_hash(coordinates, train_set.labels, state.config.hash, state.config.schedule.seed)
+    coordinates = (embeddings @ basis.cpu().numpy()).astype(np.float32)
+    head = {name: state.average[f"heads.hash.{name}"].cpu() for name in _HEAD}
+    trained = layer_of(*head.values(), basis.cpu())
+    seed = state.config.schedule.seed
+    return fit_hash(coordinates, train_set.labels, state.config.hash, seed, trained)
+
+
+_HEAD = ("planes.weight", "middle.running_mean", "middle.running_var")
