@@ -8,6 +8,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
@@ -46,6 +47,15 @@ class Sound:
         """Change the database."""
         with self.engine.begin() as connection:
             connection.execute(text(statement), values)
+
+    def break_index(self, name: str) -> None:
+        """Leave an invalid index behind, as a concurrent build does that fails."""
+        statement = (
+            f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {self.encoder.partition} (modality)"
+        )
+        with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            with pytest.raises(IntegrityError):
+                connection.exec_driver_sql(statement)
 
     def file(self, uid: str) -> Path:
         """An instance's file."""

@@ -11,7 +11,7 @@ from service.encoders.registry import ActiveEncoder
 from service.errors import Unavailable
 from service.search.similar import Query, similar
 from service.verifying import rebuilding
-from service.verifying.indexes import find_index_faults, list_indexes
+from service.verifying.indexes import TableIndex, find_index_faults, list_indexes
 from service.verifying.rebuilding import rebuild
 from tests.support.galleries import clustered_instances, fill
 from tests.support.waiting import eventually
@@ -53,29 +53,13 @@ def test_a_missing_index_is_made(engine: Engine, filled: ActiveEncoder) -> None:
 def test_what_is_broken_off_is_cleared_away_by_the_next(
     engine: Engine, filled: ActiveEncoder
 ) -> None:
-    with (
-        engine.connect() as reading,
-        ThreadPoolExecutor(1) as executor,
-        engine.connect() as watching,
-    ):
+    with ThreadPoolExecutor(1) as executor, engine.connect() as reading:
         # A reader that does not end: the build waits for it, and is ended meanwhile.
         reading.execute(text(f"SELECT count(*) FROM {filled.partition}"))
+        before = len(indexes(engine, filled))
         building = executor.submit(rebuild, engine)
-
-        def has_begun() -> bool:
-            watching.rollback()
-            return len(list_indexes(watching, filled.partition)) > before
-
-        with engine.connect() as connection:
-            before = len(list_indexes(connection, filled.partition)) - 1
-        eventually(has_begun, "the new index is there")
-        end = (
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
-            " current_database() AND query LIKE 'REINDEX%'"
-        )
-        eventually(
-            lambda: bool(watching.execute(text(end)).all()) or building.done(), "it is ended"
-        )
+        eventually(lambda: len(indexes(engine, filled)) > before, "the new index is there")
+        eventually(lambda: ended(engine) or building.done(), "the build is ended")
         with pytest.raises(OperationalError):
             building.result()
     assert not is_sound(engine, filled)
@@ -83,6 +67,21 @@ def test_what_is_broken_off_is_cleared_away_by_the_next(
     assert len(built.dropped) == 1
     assert built.dropped[0].endswith("_ccnew")
     assert is_sound(engine, filled)
+
+
+def indexes(engine: Engine, encoder: ActiveEncoder) -> list[TableIndex]:
+    with engine.connect() as connection:
+        return list_indexes(connection, encoder.partition)
+
+
+def ended(engine: Engine) -> bool:
+    """End the session that builds, as a server that is killed would."""
+    statement = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE 'REINDEX%'"
+    )
+    with engine.connect() as connection:
+        return bool(connection.execute(statement).all())
 
 
 def test_one_rebuild_at_a_time(engine: Engine, filled: ActiveEncoder) -> None:

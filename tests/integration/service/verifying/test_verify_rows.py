@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from service.deletion.rejecting import hide_instances
+from service.verifying.rebuilding import rebuild
 from service.verifying.rows import COPIES
 from tests.integration.service.verifying.conftest import Sound
 
@@ -119,13 +120,11 @@ def test_what_is_hidden_has_no_vectors_of_any_encoder(sound: Sound) -> None:
 
 
 def test_an_index_that_is_broken_or_gone_is_found(sound: Sound) -> None:
-    index = f"{sound.encoder.partition}_hnsw_idx"
-    sound.run(
-        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = CAST(:index AS regclass)",
-        index=index,
-    )
+    sound.break_index("broken_ccnew")
     assert sound.faults() == {"index invalid": 1}
-    sound.run(f"DROP INDEX {index}")
+    assert rebuild(sound.engine).dropped == ("broken_ccnew",)
+    assert sound.verify().is_sound
+    sound.run(f"DROP INDEX {sound.encoder.partition}_hnsw_idx")
     assert sound.faults() == {"index missing": 1}
 
 

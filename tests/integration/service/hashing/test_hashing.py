@@ -1,0 +1,234 @@
+"""Codes are what their planes say, keep up with the embeddings, and lead to true neighbours."""
+
+from uuid import UUID
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from service.deletion.deleting import Cause, delete_subject
+from service.encoders.registry import ActiveEncoder
+from service.errors import InvalidParameter, NotSearchable
+from service.hashing.filling import drop_active_codes, make_codes
+from service.hashing.planes import Planes, codes, fit_planes
+from service.hashing.search import hashed_nearest
+from service.hashing.tables import CodeTable, code_state, create_codes, drop_codes
+from service.search.filters import EVERYTHING, Filters
+from service.search.found import Found
+from service.search.nearest import nearest
+from service.search.target import Target, find_slice
+from service.settings import Settings
+from tests.support.encoders import DIMENSION
+from tests.support.galleries import MadeInstance, clustered_instances, fill
+
+MADE = clustered_instances(12, 6)
+RANDOM = np.random.default_rng(3)
+COMMAND = Cause("command", "operator")
+
+
+@pytest.fixture
+def coded(engine: Engine, encoder: ActiveEncoder, settings: Settings) -> ActiveEncoder:
+    """A gallery with codes of 64 bits."""
+    fill(engine, MADE, encoder)
+    state = make_codes(engine, settings, 64)
+    assert (state.bits, state.codes, state.slices) == (64, len(MADE), len(MADE))
+    assert state.is_ready
+    assert state.origin == "fitted to the gallery"
+    return encoder
+
+
+def stored(connection: Connection, encoder: ActiveEncoder) -> dict[str, str]:
+    """Codes as zeros and ones, by UID."""
+    table = CodeTable(encoder.encoder_id)
+    rows = connection.execute(
+        text(
+            f"SELECT sop_instance_uid, code::text FROM {table.codes} JOIN instance"
+            " USING (instance_id)"
+        )
+    )
+    return dict(row._tuple() for row in rows)
+
+
+def said(planes: Planes, made: MadeInstance) -> str:
+    assert made.coordinates is not None
+    bits = np.unpackbits(codes(made.coordinates[:1], planes)[0])
+    return "".join(map(str, bits))
+
+
+def search(connection: Connection, made: MadeInstance, **options: object) -> Found:
+    encoder, embedded = find_slice(connection, made.sop_instance_uid, 1)
+    filters = options.pop("filters", EVERYTHING)
+    return hashed_nearest(
+        connection,
+        encoder,
+        Target.of(embedded),
+        filters,  # type: ignore[arg-type]
+        k=options.pop("k", 10),  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_codes_are_the_sides_of_their_planes(engine: Engine, encoder: ActiveEncoder) -> None:
+    fill(engine, MADE[:40], encoder)
+    weight = RANDOM.normal(size=(64, DIMENSION)).astype(np.float32)
+    planes = Planes(weight, RANDOM.normal(size=64).astype(np.float32) / 8, "a test")
+    with engine.begin() as connection:
+        create_codes(connection, CodeTable(encoder.encoder_id), planes)
+    fill_more(engine, encoder)
+    with engine.connect() as connection:
+        found = stored(connection, encoder)
+    late = MORE[0]
+    assert found == {late.sop_instance_uid: said(planes, late)}
+
+
+MORE = [
+    MadeInstance("9.1", patient=90, coordinates=MADE[3].coordinates),
+]
+
+
+def fill_more(engine: Engine, encoder: ActiveEncoder) -> None:
+    fill(engine, MORE, encoder)
+
+
+def test_all_candidates_compared_is_the_exact_search(engine: Engine, coded: ActiveEncoder) -> None:
+    with engine.connect() as connection:
+        for made in MADE[::9]:
+            encoder, embedded = find_slice(connection, made.sop_instance_uid, 1)
+            target = Target.of(embedded)
+            true = nearest(connection, encoder, target, EVERYTHING, k=10, exact=True)
+            found = search(connection, made, candidates=len(MADE))
+            assert found.method == "hash"
+            assert found.neighbours == true.neighbours
+            page = search(connection, made, candidates=len(MADE), k=4, offset=3)
+            assert page.neighbours == true.neighbours[3:7]
+
+
+def test_few_candidates_still_give_rows_by_their_true_distance(
+    engine: Engine, coded: ActiveEncoder
+) -> None:
+    with engine.connect() as connection:
+        found = search(connection, MADE[0], candidates=12).neighbours
+    assert len(found) == 10
+    distances = [neighbour.distance for neighbour in found]
+    assert distances == sorted(distances)
+    assert all(neighbour.patient_key != MADE[0].patient_key for neighbour in found)
+
+
+def test_filters_act_and_too_few_rows_are_looked_for_exactly(
+    engine: Engine, coded: ActiveEncoder
+) -> None:
+    with engine.connect() as connection:
+        found = search(connection, MADE[0], filters=Filters(modality=("MR",)))
+        assert {neighbour.modality for neighbour in found.neighbours} == {"MR"}
+        assert len(found.neighbours) == 10
+        rare = search(connection, MADE[0], filters=Filters(label=("rare",)), same_patient=True)
+    # Two patients have it, one of them the query's own.
+    assert (rare.method, len(rare.neighbours)) == ("hash", 10)
+    assert {UUID(int=1), UUID(int=2)} == {n.patient_key for n in rare.neighbours}
+    with engine.connect() as connection:
+        all_of_it = search(connection, MADE[0], filters=Filters(label=("rare",)), k=20)
+    assert (all_of_it.method, len(all_of_it.neighbours)) == ("exact", 6)
+
+
+def test_coordinates_from_elsewhere_are_coded_too(engine: Engine, coded: ActiveEncoder) -> None:
+    coordinates = MADE[7].coordinates
+    assert coordinates is not None
+    with engine.connect() as connection:
+        target = Target(coordinates=coordinates[0])
+        found = hashed_nearest(connection, coded, target, EVERYTHING, k=1)
+    (nearest_one,) = found.neighbours
+    assert nearest_one.sop_instance_uid == MADE[7].sop_instance_uid
+    assert nearest_one.distance == pytest.approx(0, abs=1e-3)
+
+
+def test_codes_keep_up_with_the_embeddings(engine: Engine, coded: ActiveEncoder) -> None:
+    fill_more(engine, coded)
+    with engine.connect() as connection:
+        codes_now = stored(connection, coded)
+        assert codes_now["9.1"] == codes_now[MADE[3].sop_instance_uid]
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                f"UPDATE {coded.partition} e SET coordinates = o.coordinates FROM"
+                f" {coded.partition} o JOIN instance i USING (instance_id)"
+                " WHERE i.sop_instance_uid = :other AND e.instance_id ="
+                " (SELECT instance_id FROM instance WHERE sop_instance_uid = '9.1')"
+            ),
+            {"other": MADE[40].sop_instance_uid},
+        )
+    with engine.connect() as connection:
+        codes_now = stored(connection, coded)
+        assert codes_now["9.1"] == codes_now[MADE[40].sop_instance_uid]
+    assert delete_subject(engine, "study", MADE[0].study_instance_uid, COMMAND) == 6
+    with engine.connect() as connection:
+        left = stored(connection, coded)
+        assert left.keys() == {made.sop_instance_uid for made in [*MADE[6:], *MORE]}
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM embedding"))
+        assert stored(connection, coded) == {}
+
+
+def test_a_broken_off_filling_is_gone_on_with(
+    engine: Engine, coded: ActiveEncoder, settings: Settings
+) -> None:
+    table = CodeTable(coded.encoder_id)
+    with engine.begin() as connection:
+        before = stored(connection, coded)
+        connection.execute(text(f"DROP INDEX {table.index}"))
+        connection.execute(text(f"DELETE FROM {table.codes} WHERE instance_id % 3 = 0"))
+        state = code_state(connection, coded.encoder_id)
+        assert state is not None
+        assert not state.is_ready
+    assert make_codes(engine, settings, 64).is_ready
+    with engine.connect() as connection:
+        assert stored(connection, coded) == before
+
+
+def test_other_lengths_replace_and_dropping_leaves_nothing(
+    engine: Engine, coded: ActiveEncoder, settings: Settings
+) -> None:
+    assert make_codes(engine, settings, 128).bits == 128
+    drop_active_codes(engine)
+    with engine.connect() as connection:
+        assert code_state(connection, coded.encoder_id) is None
+        with pytest.raises(NotSearchable, match="index hash --bits"):
+            search(connection, MADE[0])
+        left = connection.scalars(
+            text(
+                "SELECT relname FROM pg_class WHERE relname LIKE '%\\_code%' OR relname LIKE"
+                " '%\\_plane%' UNION ALL SELECT proname FROM pg_proc WHERE proname LIKE '%\\_code%'"
+                " AND pronamespace = 'public'::regnamespace"
+            )
+        ).all()
+        assert left == []
+    # The gallery goes on without: no trigger is left that would miss its tables.
+    fill_more(engine, coded)
+
+
+def test_a_partition_that_is_gone_leaves_nothing_that_cannot_be_dropped(
+    engine: Engine, coded: ActiveEncoder
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP TABLE {coded.partition}"))
+        drop_codes(connection, coded.encoder_id)
+        assert code_state(connection, coded.encoder_id) is None
+
+
+def test_there_must_be_something_to_fit_to(
+    engine: Engine, encoder: ActiveEncoder, settings: Settings
+) -> None:
+    with pytest.raises(InvalidParameter, match="empty"):
+        make_codes(engine, settings, 64)
+    with pytest.raises(InvalidParameter, match="64, 128, 256"):
+        make_codes(engine, settings, 100)
+
+
+@pytest.mark.parametrize("bits", [64, 128, 256])
+def test_fitted_planes_balance_their_bits(bits: int) -> None:
+    coordinates = np.concatenate(
+        [made.coordinates for made in MADE if made.coordinates is not None]
+    )
+    planes = fit_planes(coordinates, bits)
+    shares = np.unpackbits(codes(coordinates, planes), axis=1).mean(axis=0)
+    assert planes.weight.shape == (bits, DIMENSION)
+    assert np.abs(shares - 0.5).max() < 0.1
