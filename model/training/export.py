@@ -87,13 +87,12 @@ def _weights(state: TrainingState, train_set: Dataset) -> dict[str, NDArray[np.f
 def _hash_layer(state: TrainingState, network: EmbeddingNetwork, train_set: Dataset) -> HashLayer:
     if not isinstance(network, MSNet):
         raise TypeError("only MSNet has coordinates")
-    basis, _ = network.basis()
+    basis = network.basis()[0].cpu().numpy()
     embeddings = embed(network, train_set.images, state.device)
-    coordinates = (embeddings @ basis.cpu().numpy()).astype(np.float32)
-    head = {name: state.average[f"heads.hash.{name}"].cpu() for name in _HEAD}
-    trained = layer_of(*head.values(), basis.cpu())
+    coordinates = (embeddings @ basis).astype(np.float32)
+    head = layer_of(state.average[_PLANES].cpu().numpy(), basis, coordinates)
     seed = state.config.schedule.seed
-    return fit_hash(coordinates, train_set.labels, state.config.hash, seed, trained)
+    return fit_hash(coordinates, train_set.labels, state.config.hash, seed, head)
 
 
-_HEAD = ("planes.weight", "middle.running_mean", "middle.running_var")
+_PLANES = "heads.hash.planes.weight"

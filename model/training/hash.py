@@ -17,6 +17,7 @@ from model.training.config import HashConfig
 
 _BITS = (64, 128, 256)
 _BATCH = 256
+_SMALLEST = 1e-6
 _STEEPNESS = 8.0  # logit of a pair whose codes are the same
 
 
@@ -67,16 +68,18 @@ def _hyperplanes(points: Tensor, bits: int, generator: torch.Generator) -> HashL
 
 
 def layer_of(
-    planes: Tensor, mean: Tensor, variance: Tensor, basis: Tensor, epsilon: float = 1e-5
+    planes: NDArray[np.float32], basis: NDArray[np.float64], coordinates: NDArray[np.float32]
 ) -> HashLayer:
-    """A trained head as a layer over coordinates: its norm folded in, its planes (bits, E) turned.
+    """A trained head as a layer over coordinates, with its norm folded in.
 
-    `basis` is (E, D); an embedding is `basis @ coordinates`.
+    `planes` is (bits, E) and `basis` (E, D), an embedding being `basis @ coordinates`; the norm's
+    middle is that of `coordinates` (N, D).
     """
-    scale = (variance.double() + epsilon).rsqrt()
-    weight = (planes.double() @ basis.double()) * scale[:, None]
-    bias = -mean.double() * scale
-    return HashLayer(weight.float().cpu().numpy(), bias.float().cpu().numpy())
+    turned = planes @ basis
+    outputs = coordinates @ turned.T
+    scale = 1 / np.maximum(outputs.std(axis=0), _SMALLEST)
+    weight, bias = turned * scale[:, None], -outputs.mean(axis=0) * scale
+    return HashLayer(weight.astype(np.float32), bias.astype(np.float32))
 
 
 def hash_loss(outputs: Tensor, labels: Tensor, quantisation: float) -> Tensor:

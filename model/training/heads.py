@@ -56,13 +56,14 @@ class TrainingHeads(nn.Module):
 class HashHead(nn.Module):
     """Soft codes (B, bits) in -1..1 of embeddings (B, E); no gradient reaches those.
 
-    The norm puts each bit's hyperplane through the middle of the data, so that bits are balanced.
+    The norm puts each bit's hyperplane through the middle of the batch, so that bits are balanced;
+    where that middle lies in the end is for the export to see.
     """
 
     def __init__(self, embedding_dim: int, bits: int) -> None:
         super().__init__()
         self.planes = nn.Linear(embedding_dim, bits, bias=False)
-        self.middle = nn.BatchNorm1d(bits, affine=False)
+        self.middle = nn.BatchNorm1d(bits, affine=False, track_running_stats=False)
 
     def forward(self, embedding: Tensor) -> Tensor:
         """Of embeddings of any length; their direction counts."""

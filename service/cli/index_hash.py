@@ -16,6 +16,9 @@ def hash_(
     bits: Annotated[
         int | None, typer.Option(help="64, 128 or 256: make codes of that length.")
     ] = None,
+    learnt: Annotated[
+        bool, typer.Option("--learnt", help="By the encoder's own hash head, if it has one.")
+    ] = False,
     drop: Annotated[bool, typer.Option("--drop", help="Forget the codes.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -40,7 +43,7 @@ def hash_(
                 def tell(step: str, done: int, total: int) -> None:
                     progress.update(task, description=step, completed=done, total=total)
 
-                make_codes(engine, settings, bits, tell)
+                make_codes(engine, settings, bits, tell, learnt=learnt)
         if drop:
             drop_active_codes(engine)
         with engine.connect() as connection:

@@ -14,7 +14,7 @@ from model.errors import ModelError
 from service.encoders.files import choose_checkpoint, configured_checkpoint
 from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import EncoderMismatch, InvalidParameter
-from service.hashing.planes import BITS, Planes, fit_planes, planes_of
+from service.hashing.planes import BITS, FITTED, LEARNT, Planes, fit_planes, planes_of
 from service.hashing.tables import (
     CodeState,
     CodeTable,
@@ -37,13 +37,16 @@ def make_codes(
     settings: Settings,
     bits: int,
     tell: Tell = lambda _step, _done, _total: None,
+    *,
+    learnt: bool = False,
 ) -> CodeState:
     """Have the active encoder's embeddings coded in so many bits, and searched by codes.
 
-    Codes of another length are replaced; those begun with this length are gone on with.
+    `learnt` takes the encoder's own hash head instead of planes fitted to the gallery. Other codes
+    are replaced; those begun with this length and origin are gone on with.
 
     Raises:
-        InvalidParameter: there are no codes of that length, or nothing to fit them to.
+        InvalidParameter: there are no codes of that length, or nothing to make them with.
         Unavailable: no encoder is active.
     """
     if bits not in BITS:
@@ -51,9 +54,10 @@ def make_codes(
     with engine.connect() as connection:
         encoder = get_active(connection)
         state = code_state(connection, encoder.encoder_id)
-        planes = None
-        if state is None or state.bits != bits:
-            planes = _planes(connection, settings, encoder, bits)
+        planes, origin = None, LEARNT if learnt else FITTED
+        if state is None or (state.bits, state.origin) != (bits, origin):
+            make = _own_planes if learnt else _fitted_planes
+            planes = make(connection, settings, encoder, bits)
     table = CodeTable(encoder.encoder_id)
     if planes is not None:
         with engine.begin() as connection:
@@ -78,19 +82,27 @@ def drop_active_codes(engine: Engine) -> None:
         drop_codes(connection, get_active(connection).encoder_id)
 
 
-def _planes(
+def _own_planes(
     connection: Connection, settings: Settings, encoder: ActiveEncoder, bits: int
 ) -> Planes:
-    """The encoder's own where its weights are at hand and have them, else fitted to the gallery."""
+    """Those of the encoder's hash head."""
     try:
         configured = configured_checkpoint(settings.encoder)
         checkpoint = load(choose_checkpoint(connection, settings.state_dir, configured))
-    except (ModelError, EncoderMismatch):
-        own = None
-    else:
-        own = planes_of(checkpoint, bits) if checkpoint.digest == encoder.digest else None
-    if own is not None:
-        return own
+    except (ModelError, EncoderMismatch) as error:
+        raise InvalidParameter(f"The encoder's hash head is not at hand: {error}") from None
+    own = planes_of(checkpoint, bits) if checkpoint.digest == encoder.digest else None
+    if own is None:
+        raise InvalidParameter(
+            f"{encoder.name} has no hash head of {bits} bits: leave --learnt out, or train one "
+            "(docs/training.md)."
+        )
+    return own
+
+
+def _fitted_planes(
+    connection: Connection, _settings: Settings, encoder: ActiveEncoder, bits: int
+) -> Planes:
     sample = _sample(connection, encoder)
     if len(sample) == 0:
         raise InvalidParameter("The gallery is empty: there is nothing to fit codes to yet.")

@@ -12,6 +12,7 @@ from model.checkpoint import Checkpoint
 from model.hashing import HASH_BIAS, HASH_WEIGHT
 
 BITS = (64, 128, 256)
+FITTED, LEARNT = "fitted to the gallery", "learnt by the encoder's hash head"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def planes_of(checkpoint: Checkpoint, bits: int) -> Planes | None:
     weight = checkpoint.weights.get(HASH_WEIGHT)
     if weight is None or len(weight) != bits:
         return None
-    return Planes(weight, checkpoint.weights[HASH_BIAS], "the encoder's hash head")
+    return Planes(weight, checkpoint.weights[HASH_BIAS], LEARNT)
 
 
 def fit_planes(coordinates: NDArray[np.float32], bits: int, seed: int = 1) -> Planes:
@@ -44,7 +45,7 @@ def fit_planes(coordinates: NDArray[np.float32], bits: int, seed: int = 1) -> Pl
 
     Random hyperplanes keep angles (Charikar 2002, doi 10.1145/509907.509965); directions at right
     angles to each other repeat less, and at the median half of the slices lie on either side. On
-    real embeddings that found more neighbours than learnt or rotated codes did (docs/hash.md).
+    real embeddings that found far more neighbours than learnt codes did (docs/hash.md).
     """
     random = np.random.default_rng(seed)
     dimension = coordinates.shape[1]
@@ -54,7 +55,7 @@ def fit_planes(coordinates: NDArray[np.float32], bits: int, seed: int = 1) -> Pl
     ]
     weight = np.concatenate(turns)[:bits].astype(np.float32)
     bias = -np.median(coordinates @ weight.T, axis=0)
-    return Planes(weight, bias.astype(np.float32), "fitted to the gallery")
+    return Planes(weight, bias.astype(np.float32), FITTED)
 
 
 def codes(coordinates: NDArray[np.float32], planes: Planes) -> NDArray[np.uint8]:

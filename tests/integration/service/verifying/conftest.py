@@ -50,12 +50,10 @@ class Sound:
 
     def break_index(self, name: str) -> None:
         """Leave an invalid index behind, as a concurrent build does that fails."""
-        statement = (
-            f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {self.encoder.partition} (modality)"
-        )
-        with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            with pytest.raises(IntegrityError):
-                connection.exec_driver_sql(statement)
+        index = f"INDEX CONCURRENTLY {name} ON {self.encoder.partition} (modality)"
+        engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection, pytest.raises(IntegrityError):
+            connection.exec_driver_sql(f"CREATE UNIQUE {index}")
 
     def file(self, uid: str) -> Path:
         """An instance's file."""
