@@ -1,13 +1,17 @@
 """Codes are what their planes say, keep up with the embeddings, and lead to true neighbours."""
 
+from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from model.checkpoint import load, save
+from model.hashing import HASH_BIAS, HASH_WEIGHT, binary_codes
 from service.deletion.deleting import Cause, delete_subject
-from service.encoders.registry import ActiveEncoder
+from service.encoders.registry import ActiveEncoder, register
 from service.errors import InvalidParameter, NotSearchable
 from service.hashing.filling import drop_active_codes, make_codes
 from service.hashing.planes import Planes, codes, fit_planes
@@ -17,8 +21,8 @@ from service.search.filters import EVERYTHING, Filters
 from service.search.found import Found
 from service.search.nearest import nearest
 from service.search.target import Target, find_slice
-from service.settings import Settings
-from tests.support.encoders import DIMENSION
+from service.settings import EncoderSettings, Settings
+from tests.support.encoders import DIMENSION, made_encoder, tiny_checkpoint
 from tests.support.galleries import MadeInstance, clustered_instances, fill
 
 MADE = clustered_instances(12, 6)
@@ -232,3 +236,31 @@ def test_fitted_planes_balance_their_bits(bits: int) -> None:
     shares = np.unpackbits(codes(coordinates, planes), axis=1).mean(axis=0)
     assert planes.weight.shape == (bits, DIMENSION)
     assert np.abs(shares - 0.5).max() < 0.1
+
+
+def test_the_encoder_s_own_head_may_make_the_codes(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    plain = load(tiny_checkpoint(tmp_path))
+    head = {
+        HASH_WEIGHT: RANDOM.normal(size=(64, 29)).astype(np.float32),
+        HASH_BIAS: np.zeros(64, np.float32),
+    }
+    path = save(tmp_path, dict(plain.weights) | head, plain.info)
+    loaded = load(path)
+    description = replace(made_encoder(dimension=29), digest=loaded.digest, name=path.stem)
+    with engine.begin() as connection:
+        encoder = register(connection, description)
+    made = clustered_instances(4, 3, dimension=29)
+    fill(engine, made, encoder)
+    ours = settings.model_copy(update={"encoder": EncoderSettings(checkpoint=path)})
+    assert make_codes(engine, ours, 64, learnt=True).origin.startswith("learnt")
+    with engine.connect() as connection:
+        found = stored(connection, encoder)
+    coordinates = np.concatenate([one.coordinates for one in made if one.coordinates is not None])
+    bits = np.unpackbits(binary_codes(coordinates, loaded), axis=1)
+    assert [found[one.sop_instance_uid] for one in made] == ["".join(map(str, b)) for b in bits]
+    with pytest.raises(InvalidParameter, match="no hash head of 128 bits"):
+        make_codes(engine, ours, 128, learnt=True)
+    # The other kind of codes replaces these.
+    assert make_codes(engine, ours, 64).origin == "fitted to the gallery"
