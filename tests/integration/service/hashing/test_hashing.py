@@ -46,11 +46,11 @@ def stored(connection: Connection, encoder: ActiveEncoder) -> dict[str, str]:
     table = CodeTable(encoder.encoder_id)
     rows = connection.execute(
         text(
-            f"SELECT sop_instance_uid, code::text FROM {table.codes} JOIN instance"
+            f"SELECT sop_instance_uid, CAST(code AS text) AS code FROM {table.codes} JOIN instance"
             " USING (instance_id)"
         )
     )
-    return dict(row._tuple() for row in rows)
+    return {row.sop_instance_uid: row.code for row in rows}
 
 
 def said(planes: Planes, made: MadeInstance) -> str:
