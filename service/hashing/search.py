@@ -8,19 +8,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from service.db.vectors import format_vector
 from service.encoders.registry import ActiveEncoder
 from service.errors import NotSearchable
 from service.hashing.tables import CodeTable, has_codes
-from service.search.conditions import Conditions, conditions_of
 from service.search.filters import Filters
-from service.search.found import Found, Neighbour
+from service.search.found import Found, Neighbour, Position
 from service.search.nearest import nearest
+from service.search.question import Question, ask
 from service.search.target import Target
 
 # Measured on clustered slices (docs/hash.md).
-_CANDIDATES = 400
-_CANDIDATES_EACH = 20
+_CANDIDATES = 1000
+_EACH = 100
 _MAXIMUM_EF_SEARCH = 1000
 
 
@@ -32,48 +31,50 @@ def hashed_nearest(
     *,
     k: int,
     offset: int = 0,
+    after: Position | None = None,
     same_patient: bool = False,
     candidates: int | None = None,
 ) -> Found:
-    """About the k slices nearest to `target` after the first `offset`, with their true distances.
+    """About the k slices nearest to `target`, with their true distances; else as `nearest`.
 
     `candidates` rows with the nearest codes are compared exactly. Where the codes lead to fewer
     than k rows, the exact search answers.
 
     Raises:
-        InvalidParameter: a filter contradicts itself.
+        InvalidParameter: k or offset is out of range, or the filters contradict themselves.
         NotSearchable: this gallery's encoder has no codes.
     """
     if not has_codes(connection, encoder.encoder_id):
         raise NotSearchable(
-            "The active encoder has no codes: `precuneus index hash --bits 128` makes them."
+            "The active encoder has no codes: `precuneus index hash --bits 256` makes them."
         )
-    filters.check()
-    candidates = candidates or max(_CANDIDATES, _CANDIDATES_EACH * (k + offset))
-    conditions = conditions_of(target, filters, same_patient=same_patient)
-    values = conditions.values | {"candidates": candidates, "k": k, "offset": offset}
-    values |= {"encoder_id": encoder.encoder_id}
-    if target.coordinates is not None:
-        values["coordinates"] = format_vector(target.coordinates)
-    rows = _search(connection, _statement(encoder, target, conditions), values, candidates)
+    page: dict[str, Any] = {"k": k, "offset": offset, "same_patient": same_patient}
+    question = ask(encoder, target, filters, **page, position=after, collapse="none")
+    ranked = k + question.rank_before
+    rows = _search(connection, question, candidates or max(_CANDIDATES, _EACH * ranked))
     if len(rows) < k:
-        page: dict[str, Any] = {"k": k, "offset": offset, "same_patient": same_patient}
-        return nearest(connection, encoder, target, filters, **page, exact=True)
-    found = [Neighbour(rank, *row) for rank, row in enumerate(rows, start=offset + 1)]
+        return nearest(connection, encoder, target, filters, **page, after=after, exact=True)
+    begins = question.rank_before + 1
+    found = [Neighbour(rank, *row) for rank, row in enumerate(rows, begins)]
     return Found(found, "hash", True)
 
 
 def _search(
-    connection: Connection, statement: str, values: dict[str, Any], candidates: int
+    connection: Connection, question: Question, candidates: int
 ) -> list[Row[*tuple[Any, ...]]]:
+    values = question.values | {"candidates": candidates, "k": question.k}
+    values["offset"] = question.offset
+    if question.position is not None:
+        values |= {"since_uid": question.position.sop_instance_uid}
+        values |= {"since_frame": question.position.frame}
     with connection.begin_nested():
         connection.exec_driver_sql(
             f"SET LOCAL hnsw.ef_search = {min(_MAXIMUM_EF_SEARCH, candidates)};"
             "SET LOCAL hnsw.iterative_scan = relaxed_order;"
             "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
-            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
+            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
         )
-        rows = list(connection.execute(text(statement), values))
+        rows = list(connection.execute(text(_statement(question)), values))
         connection.exec_driver_sql(
             "RESET enable_seqscan; RESET enable_bitmapscan; RESET enable_hashjoin;"
             "RESET enable_mergejoin"
@@ -81,32 +82,25 @@ def _search(
     return rows
 
 
-def _statement(encoder: ActiveEncoder, target: Target, conditions: Conditions) -> str:
+def _statement(question: Question) -> str:
     """The search in SQL: its parts are this program's own, the caller's values are bound."""
-    table = CodeTable(encoder.encoder_id)
-    wanted = list(conditions.own)
-    if conditions.of_series:
+    table = CodeTable(question.encoder.encoder_id)
+    wanted = [f"e.encoder_id = {table.encoder_id}", *question.conditions.own]
+    if question.conditions.of_series:
         wanted.append(
             "e.series_id = ANY (ARRAY(SELECT s.series_id FROM series s JOIN study t USING"
-            f" (study_id) WHERE {' AND '.join(conditions.of_series)}))"
+            f" (study_id) WHERE {' AND '.join(question.conditions.of_series)}))"
         )
-    point = f"CAST(:coordinates AS vector({encoder.dimension}))"
-    code = f"(SELECT {table.code_of}({point}))"
-    if target.slice is not None:
-        of_slice = "q.instance_id = :instance_id AND q.frame = :frame"
-        point = (
-            f"(SELECT q.coordinates FROM {encoder.partition} q"
-            f" WHERE q.encoder_id = :encoder_id AND {of_slice})"
-        )
-        code = f"(SELECT q.code FROM {table.codes} q WHERE {of_slice})"
+    place = '(n.distance, i.sop_instance_uid COLLATE "C", n.frame)'
+    later = f"WHERE {place} > (:since, :since_uid, :since_frame)" if question.position else ""
     return f"""
         WITH candidate AS MATERIALIZED (
             SELECT e.instance_id, e.frame, e.series_id, e.study_id, e.patient_key, e.modality,
-                   e.labels, e.coordinates <-> {point} AS distance
-            FROM {table.codes} c JOIN {encoder.partition} e ON e.encoder_id = :encoder_id
-                AND e.instance_id = c.instance_id AND e.frame = c.frame
-            WHERE {" AND ".join(wanted) or "true"}
-            ORDER BY c.code <~> {code} LIMIT :candidates)
+                   e.labels, e.coordinates <-> {question.point} AS distance
+            FROM {table.codes} c JOIN {table.partition} e
+                ON e.instance_id = c.instance_id AND e.frame = c.frame
+            WHERE {" AND ".join(wanted)}
+            ORDER BY c.code <~> {_code(question, table)} LIMIT :candidates)
         SELECT i.sop_instance_uid, n.frame, s.series_instance_uid, t.study_instance_uid,
                n.modality, n.distance, n.labels,
                n.instance_id, n.patient_key, n.series_id, n.study_id
@@ -114,6 +108,17 @@ def _statement(encoder: ActiveEncoder, target: Target, conditions: Conditions) -
              JOIN instance i USING (instance_id)
              JOIN series s ON s.series_id = n.series_id
              JOIN study t ON t.study_id = n.study_id
+        {later}
         ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame
         LIMIT :k OFFSET :offset
     """
+
+
+def _code(question: Question, table: CodeTable) -> str:
+    """The query's code, as SQL."""
+    if question.target.slice is None:
+        return f"(SELECT {table.code_of}({question.point}))"
+    return (
+        f"(SELECT q.code FROM {table.codes} q"
+        " WHERE q.instance_id = :instance_id AND q.frame = :frame)"
+    )
