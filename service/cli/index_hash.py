@@ -47,6 +47,10 @@ def hash_(
         with engine.connect() as connection:
             state = code_state(connection, get_active(connection).encoder_id)
         measured = _measure(engine, measure) if measure else []
+    _print(state, measured, json=json)
+
+
+def _print(state: "CodeState | None", measured: "list[Measured]", *, json: bool) -> None:
     if json:
         print_json(_facts(state, measured))
         return
@@ -56,7 +60,7 @@ def hash_(
         rows = [
             (m.search, f"{m.recall:.4f}", f"{m.p50_ms:.2f}", f"{m.p99_ms:.2f}") for m in measured
         ]
-        print_table(f"{measure} queries", columns, rows)
+        print_table("Searches", columns, rows)
 
 
 def _make(engine: Engine, settings: Settings, bits: int, *, learnt: bool) -> None:

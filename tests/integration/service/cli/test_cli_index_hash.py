@@ -16,6 +16,8 @@ def test_codes_are_made_measured_and_dropped(imported: Imported) -> None:
     assert {one["search"] for one in measured} >= {"exact", "default", "400 by codes"}
     # Six slices are fewer than any number of candidates.
     assert {one["recall"] for one in measured} == {1.0}
+    found = shell.run("similar", imported.uids[0], "--hash", "--json")
+    assert (found.json()["method"], len(found.json()["neighbours"])) == ("hash", 5)
     told = shell.run("index", "hash")
     assert "6 of 6 slices have codes of 64 bits, fitted to the gallery" in told.output
     assert shell.run("index", "hash", "--drop", "--bits", 64).code == 2

@@ -1,8 +1,7 @@
-"""Codes are what their planes say, keep up with the embeddings, and lead to true neighbours."""
+"""Codes are what their planes say, and keep up with the embeddings."""
 
 from dataclasses import replace
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 import pytest
@@ -15,30 +14,14 @@ from service.encoders.registry import ActiveEncoder, register
 from service.errors import InvalidParameter, NotSearchable
 from service.hashing.filling import drop_active_codes, make_codes
 from service.hashing.planes import Planes, codes, fit_planes
-from service.hashing.search import hashed_nearest
 from service.hashing.tables import CodeTable, code_state, create_codes, drop_codes
-from service.search.filters import EVERYTHING, Filters
-from service.search.found import Found
-from service.search.nearest import nearest
-from service.search.target import Target, find_slice
 from service.settings import EncoderSettings, Settings
+from tests.integration.service.hashing.conftest import MADE
 from tests.support.encoders import DIMENSION, made_encoder, tiny_checkpoint
 from tests.support.galleries import MadeInstance, clustered_instances, fill
 
-MADE = clustered_instances(12, 6)
 RANDOM = np.random.default_rng(3)
 COMMAND = Cause("command", "operator")
-
-
-@pytest.fixture
-def coded(engine: Engine, encoder: ActiveEncoder, settings: Settings) -> ActiveEncoder:
-    """A gallery with codes of 64 bits."""
-    fill(engine, MADE, encoder)
-    state = make_codes(engine, settings, 64)
-    assert (state.bits, state.codes, state.slices) == (64, len(MADE), len(MADE))
-    assert state.is_ready
-    assert state.origin == "fitted to the gallery"
-    return encoder
 
 
 def stored(connection: Connection, encoder: ActiveEncoder) -> dict[str, str]:
@@ -57,19 +40,6 @@ def said(planes: Planes, made: MadeInstance) -> str:
     assert made.coordinates is not None
     bits = np.unpackbits(codes(made.coordinates[:1], planes)[0])
     return "".join(map(str, bits))
-
-
-def search(connection: Connection, made: MadeInstance, **options: object) -> Found:
-    encoder, embedded = find_slice(connection, made.sop_instance_uid, 1)
-    filters = options.pop("filters", EVERYTHING)
-    return hashed_nearest(
-        connection,
-        encoder,
-        Target.of(embedded),
-        filters,  # type: ignore[arg-type]
-        k=options.pop("k", 10),  # type: ignore[arg-type]
-        **options,  # type: ignore[arg-type]
-    )
 
 
 def test_codes_are_the_sides_of_their_planes(engine: Engine, encoder: ActiveEncoder) -> None:
@@ -92,57 +62,6 @@ MORE = [
 
 def fill_more(engine: Engine, encoder: ActiveEncoder) -> None:
     fill(engine, MORE, encoder)
-
-
-def test_all_candidates_compared_is_the_exact_search(engine: Engine, coded: ActiveEncoder) -> None:
-    with engine.connect() as connection:
-        for made in MADE[::9]:
-            encoder, embedded = find_slice(connection, made.sop_instance_uid, 1)
-            target = Target.of(embedded)
-            true = nearest(connection, encoder, target, EVERYTHING, k=10, exact=True)
-            found = search(connection, made, candidates=len(MADE))
-            assert found.method == "hash"
-            assert found.neighbours == true.neighbours
-            page = search(connection, made, candidates=len(MADE), k=4, offset=3)
-            assert page.neighbours == true.neighbours[3:7]
-
-
-def test_few_candidates_still_give_rows_by_their_true_distance(
-    engine: Engine, coded: ActiveEncoder
-) -> None:
-    with engine.connect() as connection:
-        found = search(connection, MADE[0], candidates=12).neighbours
-    assert len(found) == 10
-    distances = [neighbour.distance for neighbour in found]
-    assert distances == sorted(distances)
-    assert all(neighbour.patient_key != MADE[0].patient_key for neighbour in found)
-
-
-def test_filters_act_and_too_few_rows_are_looked_for_exactly(
-    engine: Engine, coded: ActiveEncoder
-) -> None:
-    with engine.connect() as connection:
-        found = search(connection, MADE[0], filters=Filters(modality=("MR",)))
-        assert {neighbour.modality for neighbour in found.neighbours} == {"MR"}
-        assert len(found.neighbours) == 10
-        rare = search(connection, MADE[0], filters=Filters(label=("rare",)), same_patient=True)
-    # Two patients have it, one of them the query's own.
-    assert (rare.method, len(rare.neighbours)) == ("hash", 10)
-    assert {UUID(int=1), UUID(int=2)} == {n.patient_key for n in rare.neighbours}
-    with engine.connect() as connection:
-        all_of_it = search(connection, MADE[0], filters=Filters(label=("rare",)), k=20)
-    assert (all_of_it.method, len(all_of_it.neighbours)) == ("exact", 6)
-
-
-def test_coordinates_from_elsewhere_are_coded_too(engine: Engine, coded: ActiveEncoder) -> None:
-    coordinates = MADE[7].coordinates
-    assert coordinates is not None
-    with engine.connect() as connection:
-        target = Target(coordinates=coordinates[0])
-        found = hashed_nearest(connection, coded, target, EVERYTHING, k=1)
-    (nearest_one,) = found.neighbours
-    assert nearest_one.sop_instance_uid == MADE[7].sop_instance_uid
-    assert nearest_one.distance == pytest.approx(0, abs=1e-3)
 
 
 def test_codes_keep_up_with_the_embeddings(engine: Engine, coded: ActiveEncoder) -> None:
