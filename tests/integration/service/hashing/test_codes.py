@@ -15,6 +15,7 @@ from service.errors import InvalidParameter, NotSearchable
 from service.hashing.filling import drop_active_codes, make_codes
 from service.hashing.planes import Planes, codes, fit_planes
 from service.hashing.tables import CodeTable, code_state, create_codes, drop_codes
+from service.search.similar import Query, similar
 from service.settings import EncoderSettings, Settings
 from tests.integration.service.hashing.conftest import MADE
 from tests.support.encoders import DIMENSION, made_encoder, tiny_checkpoint
@@ -115,7 +116,7 @@ def test_other_lengths_replace_and_dropping_leaves_nothing(
     with engine.connect() as connection:
         assert code_state(connection, coded.encoder_id) is None
         with pytest.raises(NotSearchable, match="index hash --bits"):
-            search(connection, MADE[0])
+            similar(connection, Query(MADE[0].sop_instance_uid, by_codes=True))
         left = connection.scalars(
             text(
                 "SELECT relname FROM pg_class WHERE relname LIKE '%\\_code%' OR relname LIKE"
