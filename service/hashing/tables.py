@@ -5,12 +5,16 @@ and forgets it with it, so no writer of embeddings has to know of codes.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
 
 from service.db.vectors import format_vector
 from service.encoders.partitions import HNSW_EF_CONSTRUCTION, HNSW_M, partition_name
-from service.hashing.planes import Planes
+
+if TYPE_CHECKING:
+    # Its imports are heavy, and searches need none of them.
+    from service.hashing.planes import Planes
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class CodeTable:
         return f"{self.codes}_hnsw_idx"
 
 
-def create_codes(connection: Connection, table: CodeTable, planes: Planes) -> None:
+def create_codes(connection: Connection, table: CodeTable, planes: "Planes") -> None:
     """Make an encoder's tables, empty, and have its codes kept from now on.
 
     The lock on the partition is brief, and taken with the caller's patience.
@@ -88,7 +92,7 @@ def create_codes(connection: Connection, table: CodeTable, planes: Planes) -> No
     )
 
 
-def _store(connection: Connection, table: CodeTable, planes: Planes) -> None:
+def _store(connection: Connection, table: CodeTable, planes: "Planes") -> None:
     connection.exec_driver_sql(
         f"CREATE TABLE {table.planes} (bit integer PRIMARY KEY,"
         f" weight vector({planes.weight.shape[1]}) NOT NULL, bias real NOT NULL,"
