@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 
 from service.db.engine import open_database
 from service.db.migrate import is_ours
-from service.db.node_tables import metadata
+from service.db.all_tables import metadata
 from service.settings import Settings
 
 
