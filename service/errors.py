@@ -45,6 +45,13 @@ class InstancePending(ServiceError):
     title = "Instance pending"
 
 
+class StaleCursor(ServiceError):
+    """The cursor continues an answer of an encoder that is no longer the active one."""
+
+    http_status = 409
+    title = "Stale cursor"
+
+
 class NotSearchable(ServiceError):
     """The instance is not an image, could not be decoded, or lacks the frame asked for."""
 
@@ -92,3 +99,7 @@ class EncoderChanged(ServiceError):
 
     http_status = 503
     title = "Encoder changed"
+
+
+class EncoderBehind(EncoderStateConflict):
+    """The encoder has still to embed what arrived a moment ago; ask again in a moment."""

@@ -29,6 +29,10 @@ class Job:
     patient_key: UUID
     modality: str
     attempts: int
+    series_id: int
+    study_id: int
+    patient_sex: str | None = None
+    patient_age_years: int | None = None
 
 
 def claim(
@@ -76,6 +80,10 @@ def read_jobs(connection: Connection, tried: Subquery) -> list[Job]:
             instance.c.patient_key,
             series.c.modality,
             tried.c.attempts,
+            instance.c.series_id,
+            series.c.study_id,
+            instance.c.patient_sex,
+            instance.c.patient_age_years,
         )
         .select_from(
             instance.join(series).join(tried, tried.c.instance_id == instance.c.instance_id)

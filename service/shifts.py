@@ -40,7 +40,7 @@ _LONGEST_REST_S = 10.0
 
 
 class Shifts:
-    """Runs one worker after another, of the encoders that have work; `stop` from a signal handler."""
+    """Runs one worker after another, of encoders that have work; `stop` from a signal handler."""
 
     def __init__(
         self,

@@ -224,6 +224,7 @@ class Worker:
         totals: dict[str, object] = {"action": "batch", "instances": len(done), "frames": frames}
         _LOG.info("batch settled", extra=totals | {"seconds": round(seconds, 3)})
 
+
 @contextmanager
 def _switching_often() -> Iterator[None]:
     """Let lanes that finish a step have the interpreter back soon from who writes rows.

@@ -1,4 +1,4 @@
-"""Tables of a change of encoder: weights, runs, what is left to embed, and what cannot be embedded."""
+"""Tables of a change of encoder: weights, runs, what is left to embed, and failures."""
 
 from sqlalchemy import (
     BigInteger,

@@ -70,6 +70,7 @@ series = Table(
     Column("modality", Text, nullable=False),
     Column("body_part_examined", Text),
     Column("manufacturer", Text),
+    Column("series_description", Text),
     UniqueConstraint("study_id", "series_instance_uid"),
 )
 
@@ -143,9 +144,7 @@ encoder = Table(
     CheckConstraint(
         "state IN ('registered', 'filling', 'held', 'ready', 'active', 'retired')", name="state"
     ),
-    Index(
-        "encoder_active_idx", "state", unique=True, postgresql_where=text("state = 'active'")
-    ),
+    Index("encoder_active_idx", "state", unique=True, postgresql_where=text("state = 'active'")),
 )
 
 embedding = Table(
@@ -163,6 +162,12 @@ embedding = Table(
     Column("modality", Text, nullable=False),
     Column("labels", ARRAY(Text), nullable=False),
     Column("coordinates", Vector(), nullable=False),
+    Column("series_id", BigInteger, nullable=False, index=True),
+    Column("study_id", BigInteger, nullable=False),
+    Column("patient_sex", Text),
+    Column("patient_age_years", SmallInteger),
+    Column("plane", Text),
+    Index("embedding_labels_idx", "labels", postgresql_using="gin"),
     postgresql_partition_by="LIST (encoder_id)",
 )
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from service.db.tables import encoder
@@ -85,17 +85,18 @@ class EncoderFacts:
         return ActiveEncoder(self.encoder_id, self.digest, self.name, self.dimension)
 
 
+_LOCK = "hashtext('precuneus encoders')"
 _FACTS = [encoder.c[name] for name in EncoderFacts.__annotations__]
 
 
 def hold_encoders(connection: Connection) -> None:
     """Hold off changes of state until the caller's transaction ends; writers share this."""
-    connection.exec_driver_sql("SELECT pg_advisory_xact_lock_shared(hashtext('precuneus encoders'))")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({_LOCK})")
 
 
 def change_encoders(connection: Connection) -> None:
     """Wait for writers' transactions and hold off new ones until the caller's has ended."""
-    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('precuneus encoders'))")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
 
 
 def find_active(connection: Connection) -> ActiveEncoder | None:

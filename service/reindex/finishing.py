@@ -62,7 +62,7 @@ class Finisher:
 
 
 def finish(engine: Engine, settings: Settings) -> Gate | None:
-    """Build the index and go through the gate; None where there is nothing to finish, or another does.
+    """Build the index and go through the gate; None where there is nothing to do, or others do it.
 
     Raises:
         SQLAlchemyError: the database failed; the run says how, and can be finished later.
@@ -107,9 +107,7 @@ def _conclude(engine: Engine, run: Run, gate: Gate) -> None:
         if not enter_phase(connection, run, "passed" if gate.passed else "held", "finished_at"):
             return
         connection.execute(
-            update(reindex)
-            .where(reindex.c.reindex_id == run.reindex_id)
-            .values(gate=asdict(gate))
+            update(reindex).where(reindex.c.reindex_id == run.reindex_id).values(gate=asdict(gate))
         )
         connection.execute(
             update(encoder)

@@ -107,7 +107,9 @@ class ChunkJobs:
     def waiting(self, connection: Connection, owner: UUID) -> list[Job]:
         """What `owner` holds that is still to be embedded."""
         tried = text(_WAITING).bindparams(encoder_id=self._encoder_id, owner=owner)
-        return read_jobs(connection, tried.columns(instance_id=BigInteger, attempts=Integer).subquery())
+        return read_jobs(
+            connection, tried.columns(instance_id=BigInteger, attempts=Integer).subquery()
+        )
 
     def renew(self, connection: Connection, owner: UUID, lease_s: float) -> None:
         """Extend what `owner` still holds; chunks being settled right now are passed over."""

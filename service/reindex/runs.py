@@ -1,4 +1,4 @@
-"""Runs of a reindex: at most one is under way; each row says how far it came and what its gate found."""
+"""Runs of a reindex: how far each came, and what its gate found. At most one is under way."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""A follower's source of work: chunks in, rows of its partition out. See `service.worker.Source`."""
+"""A follower's source of work (`service.worker.Source`): chunks in, rows of its partition out."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -20,7 +20,7 @@ _HELD = """
     SELECT first_instance_id, last_instance_id FROM reindex_chunk
     WHERE encoder_id = :encoder_id AND lease_owner = :owner FOR UPDATE"""
 
-# Two chunks may share an instance, and its state may be changing: whoever comes first is waited for.
+# Two chunks may share an instance, and its state may be changing: who comes first is waited for.
 _LOCK = """
     SELECT i.instance_id
     FROM reindex_chunk c

@@ -91,9 +91,9 @@ def gallery(
         worker_settings = WorkerSettings(decode_processes=1)
         source = LiveSource(engine, encoder)
         with closing(make_pool(worker_settings)) as pool:
-            Worker(
-                engine, store, embedder, source, worker_settings, WorkerMetrics(), pool
-            ).run(once=True)
+            Worker(engine, store, embedder, source, worker_settings, WorkerMetrics(), pool).run(
+                once=True
+            )
         # The API finds the weights that the gallery keeps, whatever its own settings say.
         files = EncoderFiles(settings.state_dir, EncoderSettings())
         with engine.connect() as connection:
