@@ -16,6 +16,7 @@ from service.opening import object_store
 from service.processes.worker import load_encoder
 from service.settings import EncoderSettings, ReindexSettings, Settings, WorkerSettings
 from service.shifts import Shifts
+from tests.integration.service.reindex.filling import Filling
 from tests.support.encoders import tiny_checkpoint
 from tests.support.objects import ct_dataset, write_file
 
@@ -101,3 +102,9 @@ def gallery(
     _, first = load_encoder(engine, changed)
     other = register_file(engine, changed, other_file)
     return Gallery(engine, changed, first, other, take, tmp_path / "objects")
+
+
+@pytest.fixture
+def filling(engine: Engine, encoder: ActiveEncoder, tmp_path: Path) -> Filling:
+    """Thirty made-up slices that another encoder lacks."""
+    return Filling(engine, encoder, tmp_path, 30)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.deletion.deleting import delete_instances
+from service.deletion.deleting import Cause, delete_instances
 from service.encoders.activation import activate
 from service.encoders.retiring import retire
 from service.errors import EncoderBehind, EncoderStateConflict
@@ -66,7 +66,7 @@ def test_what_arrives_meanwhile_ends_in_both_and_what_is_deleted_in_neither(
     late = gallery.add(3)
     ids = gallery.ask("SELECT instance_id FROM instance WHERE sop_instance_uid = :u", u=old[0])
     with gallery.engine.begin() as connection:
-        delete_instances(connection, [int(str(ids[0][0]))])
+        delete_instances(connection, [int(str(ids[0][0]))], Cause("command", "operator"))
     gallery.work()
     expected = sorted([*old[1:], *late])
     assert gallery.embedded(gallery.first) == expected == gallery.embedded(gallery.other)
