@@ -21,10 +21,11 @@ def examine_encoders(engine: Engine, state_dir: Path) -> Iterator[Finding]:
 
 
 def _active(connection: Connection, state_dir: Path) -> Finding:
-    (active,) = list_encoders(connection, "active") or [None]
-    if active is None:
+    found = list_encoders(connection, "active")
+    if not found:
         remedy = "Start the service: its worker registers the first one."
         return Finding("active encoder", "note", "none yet", remedy)
+    active = found[0]
     standing = standing_of(connection, active)
     if not (standing.weights_kept or kept_checkpoint(state_dir, active.name).exists()):
         remedy = "Restore encoders/ of the state folder, or `precuneus encoder register` its file."

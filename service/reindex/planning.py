@@ -84,6 +84,7 @@ def _fillable(connection: Connection, named: str) -> tuple[EncoderFacts, Run | N
 
 
 def _plan(connection: Connection, facts: EncoderFacts, batch_size: int) -> Run:
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     forget_failures = "DELETE FROM reindex_failure WHERE encoder_id = :encoder_id"
     connection.execute(text(forget_failures), {"encoder_id": facts.encoder_id})
     statement = text(_PLAN.format(partition=partition_name(facts.encoder_id)))
