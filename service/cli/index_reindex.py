@@ -58,16 +58,21 @@ def status(json: JsonOption = False) -> None:
     from service.encoders.standing import list_standings
     from service.opening import open_gallery
     from service.reindex.status import reindex_status
+    from service.verifying.canary import read_canary
 
     with open_gallery(Settings()) as engine, engine.connect() as connection:
         found, standings = reindex_status(connection), list_standings(connection)
+        canary = read_canary(connection)
     if json:
-        print_json({"reindex": _plain(found), "encoders": [_plain(s) for s in standings]})
+        encoders = [_plain(standing) for standing in standings]
+        print_json({"reindex": _plain(found), "encoders": encoders, "recall": _plain(canary)})
         return
     rows = [(s.encoder_id, s.name, s.state, s.index, s.behind) for s in standings]
     print_table("Encoders", ("number", "name", "state", "index", "behind"), rows)
     if found is not None:
         _print(found)
+    if canary is not None:
+        typer.echo(canary.sentence())
 
 
 def _plain(value: Any) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from service.db.tables import encoder
 from service.encoders.partitions import drop_partition, patiently
 from service.encoders.registry import EncoderFacts, change_encoders, find_encoder
 from service.errors import EncoderStateConflict
+from service.hashing.tables import drop_codes
 
 
 def retire(engine: Engine, named: str) -> EncoderFacts:
@@ -32,6 +33,7 @@ def retire(engine: Engine, named: str) -> EncoderFacts:
         for table in ("reindex_chunk", "reindex_failure"):
             forget = text(f"DELETE FROM {table} WHERE encoder_id = :encoder_id")
             connection.execute(forget, {"encoder_id": facts.encoder_id})
+        drop_codes(connection, facts.encoder_id)
         drop_partition(connection, facts.encoder_id)
         return find_encoder(connection, str(facts.encoder_id))
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from model.checkpoint import load
 from model.errors import ModelError
 from service.encoders.files import choose_checkpoint, configured_checkpoint
+from service.encoders.partitions import patiently
 from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import EncoderMismatch, InvalidParameter
 from service.hashing.planes import BITS, FITTED, LEARNT, Planes, fit_planes, planes_of
@@ -60,9 +61,7 @@ def make_codes(
             planes = make(connection, settings, encoder, bits)
     table = CodeTable(encoder.encoder_id)
     if planes is not None:
-        with engine.begin() as connection:
-            drop_codes(connection, encoder.encoder_id)
-            create_codes(connection, table, planes)
+        patiently(engine, _anew(table, planes))
     _fill(engine, table, tell)
     _build_index(engine, table, tell)
     with engine.connect() as connection:
@@ -72,14 +71,23 @@ def make_codes(
     return done
 
 
+def _anew(table: CodeTable, planes: Planes) -> Callable[[Connection], None]:
+    def make(connection: Connection) -> None:
+        drop_codes(connection, table.encoder_id)
+        create_codes(connection, table, planes)
+
+    return make
+
+
 def drop_active_codes(engine: Engine) -> None:
     """Forget the active encoder's codes; searches go by its embeddings.
 
     Raises:
         Unavailable: no encoder is active.
     """
-    with engine.begin() as connection:
-        drop_codes(connection, get_active(connection).encoder_id)
+    with engine.connect() as connection:
+        encoder_id = get_active(connection).encoder_id
+    patiently(engine, lambda connection: drop_codes(connection, encoder_id))
 
 
 def _own_planes(

@@ -49,6 +49,15 @@ class CanaryReading:
         """Seconds since the last measurement."""
         return max(0.0, time() - self.measured_at)
 
+    def sentence(self) -> str:
+        """The reading for a person."""
+        if self.recall is None:
+            return "Recall was not measured: comparing everything took too long."
+        return (
+            f"Recall of {self.encoder}: {self.recall:.4f} over {sum(self.queries)} searches, "
+            f"measured {self.age_s / 60:.0f} minutes ago."
+        )
+
 
 def read_canary(connection: Connection) -> CanaryReading | None:
     """What the canary said last, or None before it did."""

@@ -11,6 +11,7 @@ from model.checkpoint import load, save
 from model.hashing import HASH_BIAS, HASH_WEIGHT, binary_codes
 from service.deletion.deleting import Cause, delete_subject
 from service.encoders.registry import ActiveEncoder, register
+from service.encoders.retiring import retire
 from service.errors import InvalidParameter, NotSearchable
 from service.hashing.filling import drop_active_codes, make_codes
 from service.hashing.planes import Planes, codes, fit_planes
@@ -184,3 +185,16 @@ def test_the_encoder_s_own_head_may_make_the_codes(
         make_codes(engine, ours, 128, learnt=True)
     # The other kind of codes replaces these.
     assert make_codes(engine, ours, 64).origin == "fitted to the gallery"
+
+
+def test_an_encoder_retires_with_its_codes(
+    engine: Engine, coded: ActiveEncoder, settings: Settings
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE encoder SET state = 'held'"))
+    retire(engine, coded.name)
+    with engine.connect() as connection:
+        left = connection.scalars(
+            text("SELECT relname FROM pg_class WHERE relname LIKE 'embedding\\_encoder\\_%'")
+        )
+        assert left.all() == []

@@ -129,7 +129,7 @@ def test_an_index_that_is_broken_or_gone_is_found(sound: Sound) -> None:
 
 
 def test_a_gallery_without_an_encoder_is_looked_at_too(sound: Sound) -> None:
-    sound.run("UPDATE encoder SET active = false")
+    sound.run("UPDATE encoder SET state = 'ready'")
     found = sound.verify()
     assert found.is_sound
     assert (found.encoder, found.recall) == (None, None)
