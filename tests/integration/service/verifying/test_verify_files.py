@@ -43,6 +43,14 @@ def test_a_file_with_other_bytes_is_found_by_its_hash(sound: Sound) -> None:
     assert sound.faults(deep=False, sample=500) == {"file changed": 1}
 
 
+def test_a_file_that_the_disk_does_not_give_is_named(sound: Sound) -> None:
+    file = sound.file(sound.uid(1, 1))
+    file.unlink()
+    # As root nothing is forbidden; a folder of that name cannot be read as a file either.
+    file.mkdir()
+    assert sound.faults() == {"file changed": 1, "file unreadable": 1}
+
+
 def test_a_file_that_no_row_names_is_found(
     sound: Sound, store: ObjectStore, tmp_path: Path
 ) -> None:

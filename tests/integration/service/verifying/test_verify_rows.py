@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from service.deletion.rejecting import hide_instances
 from service.verifying.rebuilding import rebuild
@@ -134,3 +135,9 @@ def test_a_gallery_without_an_encoder_is_looked_at_too(sound: Sound) -> None:
     assert found.is_sound
     assert (found.encoder, found.recall) == (None, None)
     assert found.notes
+
+
+def test_no_vector_stands_without_its_instance(sound: Sound) -> None:
+    """The database itself refuses it, so there is nothing to look for."""
+    with pytest.raises(IntegrityError):
+        sound.run("UPDATE embedding SET instance_id = 999 WHERE frame = 1")
