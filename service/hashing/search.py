@@ -70,7 +70,7 @@ def _search(
     with connection.begin_nested():
         connection.exec_driver_sql(
             f"SET LOCAL hnsw.ef_search = {min(_MAXIMUM_EF_SEARCH, candidates)};"
-            "SET LOCAL hnsw.iterative_scan = relaxed_order;"
+            "SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL jit = off;"
             "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
             "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
         )
