@@ -14,7 +14,7 @@ from service.hashing.tables import CodeTable, has_codes
 from service.search.filters import Filters
 from service.search.found import Found, Neighbour, Position
 from service.search.nearest import nearest
-from service.search.question import Question, ask
+from service.search.question import Page, Question, ask
 from service.search.target import Target
 
 # Measured on clustered slices (docs/hash.md).
@@ -48,25 +48,26 @@ def hashed_nearest(
         raise NotSearchable(
             "The active encoder has no codes: `precuneus index hash --bits 256` makes them."
         )
-    page: dict[str, Any] = {"k": k, "offset": offset, "same_patient": same_patient}
-    question = ask(encoder, target, filters, **page, position=after, collapse="none")
-    ranked = k + question.rank_before
-    rows = _search(connection, question, candidates or max(_CANDIDATES, _EACH * ranked))
+    page = Page(k, offset, after)
+    question = ask(encoder, target, filters, page=page, same_patient=same_patient, collapse="none")
+    wanted = candidates or max(_CANDIDATES, _EACH * (page.rank_before + k))
+    rows = _search(connection, question, wanted)
     if len(rows) < k:
-        return nearest(connection, encoder, target, filters, **page, after=after, exact=True)
-    begins = question.rank_before + 1
-    found = [Neighbour(rank, *row) for rank, row in enumerate(rows, begins)]
-    return Found(found, "hash", True)
+        which: dict[str, Any] = {"k": k, "offset": offset, "after": after}
+        which["same_patient"] = same_patient
+        return nearest(connection, encoder, target, filters, **which, exact=True)
+    begins = page.rank_before + 1
+    return Found([Neighbour(rank, *row) for rank, row in enumerate(rows, begins)], "hash", True)
 
 
 def _search(
     connection: Connection, question: Question, candidates: int
 ) -> list[Row[*tuple[Any, ...]]]:
-    values = question.values | {"candidates": candidates, "k": question.k}
-    values["offset"] = question.offset
-    if question.position is not None:
-        values |= {"since_uid": question.position.sop_instance_uid}
-        values |= {"since_frame": question.position.frame}
+    page = question.page
+    values = question.values | {"candidates": candidates, "k": page.k, "offset": page.offset}
+    if page.position is not None:
+        values["since_uid"] = page.position.sop_instance_uid
+        values["since_frame"] = page.position.frame
     with connection.begin_nested():
         connection.exec_driver_sql(
             f"SET LOCAL hnsw.ef_search = {min(_MAXIMUM_EF_SEARCH, candidates)};"
@@ -92,7 +93,7 @@ def _statement(question: Question) -> str:
             f" (study_id) WHERE {' AND '.join(question.conditions.of_series)}))"
         )
     place = '(n.distance, i.sop_instance_uid COLLATE "C", n.frame)'
-    later = f"WHERE {place} > (:since, :since_uid, :since_frame)" if question.position else ""
+    later = f"WHERE {place} > (:since, :since_uid, :since_frame)" if question.page.position else ""
     return f"""
         WITH candidate AS MATERIALIZED (
             SELECT e.instance_id, e.frame, e.series_id, e.study_id, e.patient_key, e.modality,
