@@ -159,6 +159,10 @@ class ObjectStore:
             aside.with_name(f"{aside.name}.reason").write_text(f"{reason}\n", encoding="utf-8")
         return aside
 
+    def set_aside(self) -> list[Path]:
+        """The files in quarantine."""
+        return [path for path in self._quarantine.iterdir() if path.suffix != ".reason"]
+
     def settle_unfinished(
         self, expected: Callable[[str], tuple[int, bytes] | None]
     ) -> SettleReport:

@@ -21,7 +21,8 @@ from model.errors import ModelError
 from service.admission.loading import load_rules
 from service.db.engine import open_database
 from service.db.migrate import current_revision, head_revision
-from service.encoders import configured_checkpoint, find_active, kept_checkpoint
+from service.encoders.examining import examine_encoders
+from service.encoders.files import configured_checkpoint
 from service.errors import ServiceError
 from service.finding import Finding
 from service.keys import any_valid
@@ -188,25 +189,13 @@ def _pgvector(version: str | None) -> Finding:
 
 
 def _gallery(engine: Engine, settings: Settings) -> Iterator[Finding]:
-    yield _active_encoder(engine, settings)
+    yield from examine_encoders(engine, settings.state_dir)
     yield _patient_keys(engine, settings)
     yield _api_keys(engine, settings)
     yield _known_peers(engine, settings)
     with engine.connect() as connection:
         yield from advise(connection, embedded=settings.has_embedded_database)
     yield from examine_standbys(engine, settings.database)
-
-
-def _active_encoder(engine: Engine, settings: Settings) -> Finding:
-    with engine.connect() as connection:
-        active = find_active(connection)
-    if active is None:
-        remedy = "Start the service: its worker registers the first one."
-        return Finding("active encoder", "note", "none yet", remedy)
-    if not kept_checkpoint(settings.state_dir, active.name).exists():
-        remedy = "Restore encoders/ of the state folder."
-        return Finding("active encoder", "wrong", f"{active.name}: weights missing", remedy)
-    return Finding("active encoder", "ok", f"{active.name}, {active.dimension} coordinates")
 
 
 def _patient_keys(engine: Engine, settings: Settings) -> Finding:

@@ -115,3 +115,28 @@ class UploadIncomplete(ServiceError):
 
     http_status = 408
     title = "Upload incomplete"
+
+
+class EncoderUnknown(ServiceError):
+    """No encoder of that number or name is registered."""
+
+    http_status = 404
+    title = "Encoder unknown"
+
+
+class EncoderStateConflict(ServiceError):
+    """What was asked of an encoder does not go with the state that it is in."""
+
+    http_status = 409
+    title = "Encoder state conflict"
+
+
+class EncoderChanged(ServiceError):
+    """Another encoder was activated, or this one given up, while its work was under way."""
+
+    http_status = 503
+    title = "Encoder changed"
+
+
+class EncoderBehind(EncoderStateConflict):
+    """The encoder has still to embed what arrived a moment ago; ask again in a moment."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from model.checkpoint import describe
 from model.errors import ModelError
 from model.preprocess import PreprocessConfig
-from service.encoders import choose_checkpoint, configured_checkpoint
+from service.encoders.files import choose_checkpoint, configured_checkpoint
 from service.errors import Unavailable
 from service.explained import Explained
 from service.network_process import NetworkProcess

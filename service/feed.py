@@ -25,7 +25,7 @@ from service.decoding import (
     prepare_opening,
 )
 from service.frames import FrameBuffer
-from service.lease import BatchLease
+from service.lease import BatchLease, Jobs
 from service.outcomes import Outcome
 from service.settings import WorkerSettings
 
@@ -55,12 +55,14 @@ class Feed:
     def __init__(
         self,
         engine: Engine,
+        jobs: Jobs,
         store: ObjectStore,
         pool: DecodePool,
         config: PreprocessConfig,
         settings: WorkerSettings,
     ) -> None:
         self._engine = engine
+        self._jobs = jobs
         self._store = store
         self._pool = pool
         self._config = config
@@ -98,7 +100,7 @@ class Feed:
             self._waiting.lease.give_back()
 
     def _claim(self, suspects_first: bool, beside: bool) -> Batch | None:
-        lease = BatchLease(self._engine, self._settings.lease_s)
+        lease = BatchLease(self._engine, self._jobs, self._settings.lease_s)
         jobs = lease.claim(self._settings.batch_size, suspects_first=suspects_first)
         batch = Batch(lease, [_given_up(job) or Outcome(job) for job in jobs])
         if not jobs:

@@ -1,4 +1,4 @@
-"""One thing that the doctor looked at."""
+"""What `precuneus doctor` says of one thing that it looked at."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found; `remedy` says what to do where the verdict is not `ok`."""
+    """One thing looked at; `remedy` says what to do where the verdict is not `ok`."""
 
     subject: str
     verdict: Literal["ok", "note", "wrong"]

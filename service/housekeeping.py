@@ -1,6 +1,8 @@
 """What the node does now and then beside receiving: remove what is kept no longer, and calibrate.
 
 What goes is files of deleted instances, and old lines of the record of associations.
+That is files of deleted instances, and old lines of the record of associations. It also runs the
+recall canary, since every installation has a node and it lives as long as the service.
 """
 
 import logging
@@ -16,6 +18,7 @@ from service.deletion.files import purge_files
 from service.errors import ServiceError
 from service.opening import object_store
 from service.settings import Settings
+from service.verifying.canary import run_canary
 
 _PAUSE_S = 60.0
 _LOG = logging.getLogger("precuneus.node")
@@ -44,6 +47,7 @@ class Housekeeping:
             self._purge()
             self._prune()
             self._calibrate()
+            self._listen()
             self._stopped.wait(self._pause_s)
 
     def _purge(self) -> None:
@@ -78,3 +82,18 @@ class Housekeeping:
         if found is not None:
             fields = {"action": "calibrated", "patients": str(found.patients)}
             _LOG.info("distances calibrated", extra=fields)
+
+    def _listen(self) -> None:
+        """Let the recall canary sing, if it is time."""
+        interval_s = self._settings.gallery.recall_canary_s
+        if not interval_s:
+            return
+        try:
+            reading = run_canary(self._engine, interval_s, self._stopped.is_set)
+        except SQLAlchemyError as error:
+            fields = {"action": "canary.failed", "error": type(error).__name__}
+            _LOG.warning("recall is measured later", extra=fields)
+            return
+        if reading is not None:
+            measured = {"recall": reading.recall, "last": reading.last, "seconds": reading.seconds}
+            _LOG.info("recall measured", extra={"action": "canary", **measured})

@@ -24,6 +24,7 @@ from dicom_node.observer import AssociationEvent
 from service.db.node_tables import dropped_object
 from service.db.tables import conflict, embedding_job, instance
 from service.metrics_folder import DIRECTORY_VARIABLE
+from service.verifying.canary import CanaryReading, read_canary
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -165,6 +166,7 @@ class GalleryCollector(Collector):
             jobs = connection.scalar(select(func.count()).select_from(embedding_job))
             conflicts = connection.scalar(select(func.count()).select_from(conflict))
             dropped = connection.scalar(select(func.count()).select_from(dropped_object))
+            canary = read_canary(connection)
         family = GaugeMetricFamily(
             "precuneus_instances", "Instances in the gallery, by state", labels=["state"]
         )
@@ -174,6 +176,19 @@ class GalleryCollector(Collector):
         yield GaugeMetricFamily("precuneus_jobs", "Instances waiting to be embedded", value=jobs)
         yield GaugeMetricFamily("precuneus_conflicts", "Conflicting objects kept", value=conflicts)
         yield GaugeMetricFamily("precuneus_dropped", "Objects dropped by a rule", value=dropped)
+        if canary is not None:
+            yield from _recall(canary)
+
+
+def _recall(canary: CanaryReading) -> Iterable[GaugeMetricFamily]:
+    """What the recall canary said last, and how long ago; without recall where it took too long."""
+    if canary.recall is not None and canary.last is not None:
+        name, what = "precuneus_recall_canary", "Share of the true neighbours that searches find"
+        yield GaugeMetricFamily(name, f"{what}, lately", value=canary.recall)
+        yield GaugeMetricFamily(f"{name}_last", f"{what}, in the last check", value=canary.last)
+    yield GaugeMetricFamily(
+        "precuneus_recall_canary_age_seconds", "Since recall was checked", value=canary.age_s
+    )
 
 
 def exposition(engine: Engine) -> bytes:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine
 from service import queue
 from service.db.vectors import EmbeddingRow, copy_embeddings
 from service.decoding import Refusal
-from service.encoders import ActiveEncoder
+from service.encoders.following import follow, require_active
+from service.encoders.registry import ActiveEncoder
 from service.labels.copies import hold_labels, labels_of_instances
 
 
@@ -43,11 +44,15 @@ def write_outcomes(
 ) -> set[int]:
     """Settle or postpone what `owner` still owns, all of it or nothing; which were settled.
 
+    Other encoders that are to have what this one has get it to do in the same transaction.
+
     Raises:
+        EncoderChanged: `encoder` answers no queries any more, and nothing was written.
         SQLAlchemyError: the database failed, and nothing was written.
     """
     final = [outcome for outcome in outcomes if not outcome.postponed]
     with engine.begin() as connection:
+        require_active(connection, encoder)
         owned = queue.take(connection, owner, [outcome.job.instance_id for outcome in final])
         mine = [outcome for outcome in final if outcome.job.instance_id in owned]
         _write_embedded(connection, encoder, [o for o in mine if o.refusal is None])
@@ -71,12 +76,20 @@ def _write_embedded(
     connection: Connection, encoder: ActiveEncoder, outcomes: Sequence[Outcome]
 ) -> None:
     ids = [outcome.job.instance_id for outcome in outcomes]
+    copy_outcomes(connection, encoder, outcomes)
+    queue.settle(connection, ids, "embedded", None)
+    follow(connection, encoder, ids)
+
+
+def copy_outcomes(
+    connection: Connection, encoder: ActiveEncoder, outcomes: Sequence[Outcome]
+) -> None:
+    """Write the rows of outcomes that have coordinates into the encoder's partition."""
     hold_labels(connection)
-    labels = labels_of_instances(connection, ids)
+    labels = labels_of_instances(connection, [outcome.job.instance_id for outcome in outcomes])
     cursor = connection.connection.cursor()
     copy_embeddings(cursor, encoder.partition, _rows(encoder, outcomes, labels))
     cursor.close()
-    queue.settle(connection, ids, "embedded", None)
 
 
 def _rows(

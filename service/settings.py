@@ -186,6 +186,29 @@ class EncoderSettings(BaseModel):
     )
 
 
+class ReindexSettings(BaseModel):
+    """How a gallery is embedded anew by another encoder while it is searched."""
+
+    share: float = Field(
+        default=0.5, gt=0, le=1, description="of its idle time that a worker gives to a reindex"
+    )
+    batch_size: int = Field(
+        default=64, ge=1, le=1024, description="instances claimed at a time; live ones wait so long"
+    )
+    index_processes: int = Field(
+        default=0, ge=0, description="PostgreSQL's helpers in an index build, beside one process"
+    )
+    index_memory_mb: int | None = Field(
+        default=None, ge=1, description="for an index build; unset: the server's own setting"
+    )
+    minimum_recall: float = Field(
+        default=0.99, ge=0, le=1, description="of the gate: index against exact, at 10"
+    )
+    map_tolerance: float = Field(
+        default=0.01, ge=0, le=1, description="of the gate: mAP may be so much below the active's"
+    )
+
+
 class GallerySettings(BaseModel):
     """What is kept in the gallery."""
 
@@ -194,6 +217,11 @@ class GallerySettings(BaseModel):
     )
     admit: str = Field(
         default="", description="rules of what is searched, stored, dropped; @FILE reads them"
+    )
+    recall_canary_s: float = Field(
+        default=300,
+        ge=0,
+        description="how often a few searches are checked against exact ones; 0: never",
     )
 
 
@@ -230,6 +258,7 @@ class Settings(BaseSettings):
     encoder: EncoderSettings = EncoderSettings()
     gallery: GallerySettings = GallerySettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    reindex: ReindexSettings = ReindexSettings()
 
     @field_validator("state_dir")
     @classmethod

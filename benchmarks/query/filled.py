@@ -12,7 +12,7 @@ from benchmarks.installation import Installation, installed
 from benchmarks.plan import Plan
 from benchmarks.query.gallery import Gallery, fill, measure_gallery
 from benchmarks.query.slices import MadeUpSlices
-from service.encoders import EncoderDescription
+from service.encoders.registry import EncoderDescription
 from service.postgres import Cluster
 
 _READ_BYTES = 1 << 24

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 
 from benchmarks.query.slices import SLICES_PER_SERIES, MadeUpSlices, maker_of
 from service.db.vectors import EmbeddingRow, copy_embeddings
-from service.encoders import ActiveEncoder, EncoderDescription, get_active, register
+from service.encoders.registry import ActiveEncoder, EncoderDescription, get_active, register
 from service.tuning.building import building, use_for_building
 
 _CT, _MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"

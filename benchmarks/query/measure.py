@@ -22,7 +22,7 @@ from benchmarks.query.searchers import REST, SQL, SqlSearch
 from benchmarks.query.slices import make_up
 from model.checkpoint import default_checkpoint, load
 from model.embedder import Embedder
-from service.encoders import EncoderDescription
+from service.encoders.registry import EncoderDescription
 from service.processes.worker import describe_encoder
 
 _SMALL = 10_000

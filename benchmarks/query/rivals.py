@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.errors import BenchmarkError, PeerMissing
 from benchmarks.query.answers import K, Numbers, Truth
 from benchmarks.query.slices import SLICES_PER_PATIENT, MadeUpSlices
-from service.encoders import HNSW_EF_CONSTRUCTION, HNSW_M
+from service.encoders.partitions import HNSW_EF_CONSTRUCTION, HNSW_M
 
 LEAST_RECALL = 0.99
 _WIDTHS = (10, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024, 2048, 4096)

@@ -14,7 +14,7 @@ from dicom_node.files import ObjectStore
 from service.api.uploading import UploadGate
 from service.db.replicas import Readers
 from service.decoding import DecodePool
-from service.encoders import load_basis
+from service.encoders.registry import load_basis
 from service.errors import NotAuthorised
 from service.explaining import EncoderFiles
 from service.keys import name_of

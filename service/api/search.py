@@ -24,6 +24,7 @@ from service.api.filters import FiltersDep
 from service.api.problems import responses
 from service.api.similar import CollapseQuery, ExplanationBody, FrameNumber, NeighbourBody
 from service.errors import UploadUnsupported
+from service.search.found import Method
 from service.search.similar import MAXIMUM_K
 from service.uploads.kinds import Kind
 from service.uploads.searching import Patient, QueryAnswer, QuerySearch, Wanted
@@ -75,7 +76,7 @@ class SearchBody(BaseModel):
 
     query: SearchQueryBody
     encoder: str
-    method: Literal["hnsw", "exact"] = Field(description="which way the neighbours were found")
+    method: Method = Field(description="which way the neighbours were found")
     complete: bool = Field(description="k neighbours, or all that the filters leave")
     neighbours: list[NeighbourBody]
     explanation: ExplanationBody | None = None

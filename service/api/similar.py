@@ -91,7 +91,9 @@ class SimilarBody(BaseModel):
 
     query: QueryBody
     encoder: str
-    method: Literal["hnsw", "exact"] = Field(description="which way the neighbours were found")
+    method: Literal["hnsw", "exact", "hash"] = Field(
+        description="which way the neighbours were found"
+    )
     complete: bool = Field(description="k neighbours, or all that the filters leave")
     neighbours: list[NeighbourBody]
     next_cursor: str | None = Field(description="ask again with it for the neighbours that follow")
@@ -122,6 +124,9 @@ def get_similar(
     same_patient: Annotated[bool, Query(description="take the query's own patient, too")] = False,
     exact: Annotated[bool, Query(description="compare with every slice")] = False,
     collapse: CollapseQuery = "none",
+    method: Annotated[
+        Literal["default", "hash"], Query(description="hash: by binary codes, if there are any")
+    ] = "default",
     explain: Annotated[bool, Query(description="say how it was found, and how long")] = False,
     cursor: Annotated[
         str | None, Query(max_length=2000, description="the last answer's next_cursor")
@@ -137,6 +142,7 @@ def get_similar(
         exact=exact,
         collapse=collapse,
         explain=explain,
+        by_codes=method == "hash",
         cursor=cursor,
     )
     return SimilarBody.of(searches.run(lambda connection: search.similar(connection, query)))

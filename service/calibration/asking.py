@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from service.calibration.ballots import Question, Vote
 from service.calibration.sampling import LabelledSlice
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.evidence.votes import PATIENTS, candidates_of, voters_of
 from service.search.filters import Filters
 from service.search.nearest import nearest

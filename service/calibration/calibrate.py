@@ -22,7 +22,7 @@ from service.calibration.novelty import cross_threshold, fit_subspace
 from service.calibration.quantiles import Quantiles, quantiles_of
 from service.calibration.sampling import DrawnSlices, draw_labelled, draw_slices
 from service.calibration.temperature import Fit, cross_fit, measure
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.evidence.provenance import patients_by_label
 
 _QUESTIONED_PATIENTS = 500

@@ -13,7 +13,8 @@ from service.calibration.figures import Calibration
 from service.calibration.store import is_due, save
 from service.db.tables import encoder as encoders
 from service.encoder_files import encoder_path
-from service.encoders import ActiveEncoder, find_active, get_active, kept_checkpoint
+from service.encoders.files import kept_checkpoint
+from service.encoders.registry import ActiveEncoder, find_active, get_active
 from service.errors import InvalidParameter
 from service.settings import Settings
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
 from service.db.vectors import decode_vector
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.evidence.provenance import COUNTED, COUNTED_SOURCES, counted_labels
 from service.search.target import EmbeddedSlice
 

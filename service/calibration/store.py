@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from service.calibration.figures import Calibration, from_document, to_document
 from service.calibration.novelty import Subspace
 from service.db.tables import calibration as table
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 
 _DAY_S = 86_400
 # A small gallery grows fast, and measuring it is a matter of seconds.

@@ -11,7 +11,7 @@ from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.calibration.figures import Calibration
-    from service.encoders import ActiveEncoder
+    from service.encoders.registry import ActiveEncoder
 
 
 def calibrate(

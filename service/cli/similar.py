@@ -56,6 +56,9 @@ def similar(
     age_to: AgeToOption = None,
     collapse: CollapseOption = CollapseChoice.NONE,
     exact: Annotated[bool, typer.Option("--exact", help="Compare with every slice.")] = False,
+    by_codes: Annotated[
+        bool, typer.Option("--hash", help="By binary codes (see `index hash`).")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say how it was found.")] = False,
     cursor: Annotated[
         str | None, typer.Option(help="Go on after an answer: its next_cursor (--json).")
@@ -68,6 +71,7 @@ def similar(
     scanner = (modality, label, body_part, manufacturer, plane, sex, series_description)
     filters = filters_of(*scanner, study_date_from, study_date_to, age_from, age_to)
     how = {"exact": exact, "explain": explain, "cursor": cursor, "collapse": collapse.value}
+    how["by_codes"] = by_codes
     _show(Query(sop_instance_uid, frame, k, same_patient, filters, **how), json=json)  # type: ignore[arg-type]
 
 

@@ -1,14 +1,14 @@
 """The gallery's tables, as SQLAlchemy sees them; Alembic's migrations make them.
 
 An encoder's partition of `embedding` and its index are made at run time by `service.encoders`. The
-tables about other DICOM nodes are in `service.db.node_tables`.
+tables about other DICOM nodes are in `service.db.node_tables`, those of a reindex in
+`service.db.reindex_tables`; `service.db.all_tables` has them all.
 """
 
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -139,9 +139,12 @@ encoder = Table(
     Column("dimension", Integer, nullable=False),
     Column("basis", LargeBinary, nullable=False),
     Column("metrics", JSONB, nullable=False, server_default="{}"),
-    Column("active", Boolean, nullable=False, server_default=text("false")),
+    Column("state", Text, nullable=False, server_default="registered"),
     time_column("registered_at"),
-    Index("encoder_active_idx", "active", unique=True, postgresql_where=text("active")),
+    CheckConstraint(
+        "state IN ('registered', 'filling', 'held', 'ready', 'active', 'retired')", name="state"
+    ),
+    Index("encoder_active_idx", "state", unique=True, postgresql_where=text("state = 'active'")),
 )
 
 calibration = Table(

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from service.calibration.figures import Calibration, EvidenceFigures, NoveltyFigures
 from service.calibration.store import load
 from service.db.tables import embedding
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.evidence.provenance import CountedLabel
 from service.evidence.votes import PATIENTS, Candidate, candidates_of, voters_of
 from service.evidence.weighing import balance_of, weigh

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 
 COUNTED_SOURCES = ("report", "pathology", "import")
 

@@ -9,7 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import Any
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter, StaleCursor
 from service.search.found import Position
 

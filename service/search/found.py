@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
-Method = Literal["hnsw", "exact"]
+Method = Literal["hnsw", "exact", "hash"]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from sqlalchemy import Connection
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.search.filters import Filters
 from service.search.found import Found, Method, Neighbour, Position, Step
 from service.search.planning import longer_walk

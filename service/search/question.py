@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from service.db.vectors import format_vector
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter
 from service.search.conditions import Conditions, conditions_of
 from service.search.filters import Filters

@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter
+from service.hashing.search import hashed_nearest
 from service.search.cursor import read_cursor, write_cursor
 from service.search.filters import EVERYTHING, Filters
-from service.search.found import Method, Neighbour, ScanReport
+from service.search.found import Found, Method, Neighbour, Position, ScanReport
 from service.search.nearest import MAXIMUM_RANK, Collapse, nearest
 from service.search.target import Target, find_slice
 
@@ -20,7 +21,8 @@ MAXIMUM_K = MAXIMUM_RANK
 class Query:
     """What is asked: a slice of the gallery and what its neighbours must be.
 
-    `cursor` is an answer's `next_cursor`, and goes on where that one ended.
+    `by_codes` goes by binary codes, which find fewer of the true neighbours. `cursor` is an
+    answer's `next_cursor`, and goes on where that one ended.
     """
 
     sop_instance_uid: str
@@ -31,6 +33,7 @@ class Query:
     exact: bool = False
     collapse: Collapse = "none"
     explain: bool = False
+    by_codes: bool = False
     cursor: str | None = None
 
 
@@ -69,23 +72,31 @@ def similar(connection: Connection, query: Query) -> Answer:
     k = min(query.k, MAXIMUM_RANK - begun)
     if k < 1:
         raise InvalidParameter(f"No rank beyond {MAXIMUM_RANK} can be asked for.")
-    found = nearest(
-        connection,
-        encoder,
-        Target.of(embedded),
-        query.filters,
-        k=k,
-        after=after,
-        same_patient=query.same_patient,
-        collapse=query.collapse,
-        exact=query.exact,
-        explain=query.explain,
-    )
+    found = _find(connection, encoder, Target.of(embedded), query, k, after)
     # Where fewer came than were asked for, there are no more.
     is_last = len(found.neighbours) < k or begun + k >= MAXIMUM_RANK
     cursor = None if is_last else write_cursor(encoder, asked, found.neighbours[-1].position)
     how = (found.method, found.complete, found.neighbours)
     return Answer(query, encoder, *how, next_cursor=cursor, explanation=found.explanation)
+
+
+def _find(
+    connection: Connection,
+    encoder: ActiveEncoder,
+    target: Target,
+    query: Query,
+    k: int,
+    after: Position | None,
+) -> Found:
+    page: dict[str, Any] = {"k": k, "after": after, "same_patient": query.same_patient}
+    if query.by_codes:
+        if query.collapse != "none" or query.exact:
+            raise InvalidParameter("A search by codes is neither exact, nor does it collapse.")
+        return hashed_nearest(connection, encoder, target, query.filters, **page)
+    how: dict[str, Any] = {"exact": query.exact, "explain": query.explain}
+    return nearest(
+        connection, encoder, target, query.filters, **page, **how, collapse=query.collapse
+    )
 
 
 def _facts(query: Query) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from service.db.prepared import run_prepared
 from service.dropped import why_absent
-from service.encoders import ActiveEncoder, get_active
+from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import InstancePending, InvalidParameter, NotSearchable
 
 
@@ -55,7 +55,7 @@ _FIND = """
            EXISTS (SELECT FROM embedding e WHERE e.encoder_id = n.encoder_id
                    AND e.instance_id = i.instance_id AND e.frame = :frame) AS is_embedded
     FROM instance i JOIN series s USING (series_id)
-         LEFT JOIN (SELECT * FROM encoder WHERE active) n ON true
+         LEFT JOIN (SELECT * FROM encoder WHERE state = 'active') n ON true
     WHERE i.sop_instance_uid = :sop_instance_uid
 """
 

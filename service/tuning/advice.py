@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from service.encoders import ActiveEncoder, find_active
+from service.encoders.registry import ActiveEncoder, find_active
 from service.finding import Finding
 from service.tuning.building import building
 from service.tuning.gallery import GallerySize, current_settings, gallery_size

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 
 _SIZES = text(
     """

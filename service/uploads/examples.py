@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, select, tuple_
 
 from service.db.tables import embedding
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter, Unavailable
 from service.search.target import EmbeddedSlice, Target, find_slice
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 from dicom_node.files import ObjectStore
 from model.placement import Box
 from service.db.tables import instance
-from service.encoders import ActiveEncoder, get_active
+from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import Unavailable
 from service.explaining import EncoderFile, EncoderFiles
 from service.patients import PatientKeyer

@@ -13,7 +13,7 @@ from service.calibration.calibrate import Known, calibrate
 from service.calibration.checking import EvidenceCheck, check_evidence
 from service.calibration.run import known_of
 from service.calibration.store import save
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.evidence.evidence import Evidence, evidence_of
 from service.search.target import Target
 from service.settings import Settings

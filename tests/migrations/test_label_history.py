@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from service.db import migrate
-from service.encoders import register
+from service.encoders.registry import register
 from tests.support.databases import EMPTY, fresh_database
 from tests.support.encoders import made_encoder, unit
 from tests.support.galleries import MadeInstance, fill

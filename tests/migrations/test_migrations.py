@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from service.db import migrate
-from service.db.tables import metadata
-from service.encoders import register
+from service.db.all_tables import metadata
+from service.encoders.registry import register
 from tests.support.commands import environment_of
 from tests.support.databases import EMPTY, fresh_database
 from tests.support.encoders import made_encoder, unit

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, insert
 
 from service.db.tables import label
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from tests.support.galleries import MadeInstance, clustered_instances, fill
 
 

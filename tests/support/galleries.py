@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, insert, select, text
 
 from service.db.tables import embedding_job, instance, series, study
 from service.db.vectors import EmbeddingRow, copy_embeddings
-from service.encoders import ActiveEncoder, partition_name
+from service.encoders.partitions import partition_name
+from service.encoders.registry import ActiveEncoder
 from tests.support.encoders import DIMENSION, unit
 
 

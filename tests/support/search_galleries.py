@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, create_engine, text
 
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.export import export_gallery
 from service.search.filters import Filters
 from tests.support.databases import fresh_database

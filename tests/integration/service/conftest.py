@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Receiver
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.opening import object_store, receiver
 from service.settings import Settings
 from tests.support.encoders import made_encoder, tiny_checkpoint

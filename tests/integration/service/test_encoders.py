@@ -8,17 +8,13 @@ import psycopg2
 import pytest
 from sqlalchemy import Engine, text
 
-from service.encoders import (
-    ActiveEncoder,
+from service.encoders.files import (
     choose_checkpoint,
     configured_checkpoint,
-    find_active,
-    get_active,
     keep_checkpoint,
     kept_checkpoint,
-    load_basis,
-    register,
 )
+from service.encoders.registry import ActiveEncoder, find_active, get_active, load_basis, register
 from service.errors import ConfigurationError, EncoderMismatch, Unavailable
 from service.settings import EncoderSettings
 from tests.support.encoders import EMBEDDING_DIMENSION, made_encoder, unit

@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import Engine, create_engine, text
 
-from service.encoders import ActiveEncoder, register
+from service.encoders.partitions import create_index, create_partition
+from service.encoders.registry import ActiveEncoder, register
 from service.errors import (
     InstancePending,
     InstanceUnknown,
@@ -191,14 +192,16 @@ def test_an_encoder_of_another_length_keeps_to_itself(
     ids = fill(engine, made, encoder)
     with engine.begin() as connection:
         other = register(connection, made_encoder(3, dimension=7))
+        create_partition(connection, other.encoder_id, other.dimension)
+        create_index(connection, other.encoder_id, other.dimension)
         longer = np.eye(7, dtype=np.float32)
         rows = [replace(m, coordinates=longer[n : n + 1]) for n, m in enumerate(made)]
         write_embeddings(connection, other, rows, ids)
     assert len(ask(engine, Query("1.2.0", k=4)).neighbours) == 4
     with engine.begin() as connection:
-        connection.execute(text("UPDATE encoder SET active = false"))
+        connection.execute(text("UPDATE encoder SET state = 'ready' WHERE state = 'active'"))
         connection.execute(
-            text("UPDATE encoder SET active = true WHERE encoder_id = :id"),
+            text("UPDATE encoder SET state = 'active' WHERE encoder_id = :id"),
             {"id": other.encoder_id},
         )
     answer = ask(engine, Query("1.2.0", k=4))

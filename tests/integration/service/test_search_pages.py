@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.errors import InvalidParameter, StaleCursor
 from service.search.filters import Filters
 from service.search.nearest import nearest

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.export import export_gallery
 from service.search.filters import Filters
 from service.search.similar import Answer, Query, similar

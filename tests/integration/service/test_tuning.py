@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, text
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.finding import Finding
 from service.postgres import Cluster
 from service.settings import DatabaseSettings

@@ -11,7 +11,7 @@ from benchmarks.query.results import results
 from benchmarks.query.rivals import Library
 from benchmarks.query.searchers import EXACT, REST, SQL, Searcher
 from benchmarks.query.slices import SLICES_PER_PATIENT, make_up
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 
 SLICES = make_up(1200, load())
 QUERIES = np.array([0, 600])

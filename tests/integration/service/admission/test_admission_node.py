@@ -17,7 +17,7 @@ from dicom_node.statuses import FailureReason
 from service.api.deps import Resources
 from service.commitment.answering import answer
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.explaining import EncoderFiles
 from service.gallery import gallery_stats
 from service.metrics import ApiMetrics

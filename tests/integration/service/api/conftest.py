@@ -15,7 +15,7 @@ from dicom_node.importing import import_file
 from service.api.deps import Resources
 from service.api.uploading import UploadGate
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.explaining import EncoderFiles
 from service.labels.record import LabelRecord
 from service.labels.writing import record_labels

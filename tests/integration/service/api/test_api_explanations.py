@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import httpx
@@ -17,7 +18,7 @@ from service.metrics import WorkerMetrics
 from service.opening import object_store, receiver
 from service.processes.worker import load_encoder
 from service.settings import EncoderSettings, Settings, WorkerSettings
-from service.worker import Worker
+from service.worker import LiveSource, Worker, make_pool
 from tests.integration.service.api.conftest import (
     FAILED,
     MULTI_FRAME,
@@ -88,7 +89,11 @@ def gallery(
             import_file(take, write_file(folder / f"{number}.dcm", dataset))
         embedder, encoder = load_encoder(engine, settings)
         worker_settings = WorkerSettings(decode_processes=1)
-        Worker(engine, store, embedder, encoder, worker_settings, WorkerMetrics()).run(once=True)
+        source = LiveSource(engine, encoder)
+        with closing(make_pool(worker_settings)) as pool:
+            Worker(engine, store, embedder, source, worker_settings, WorkerMetrics(), pool).run(
+                once=True
+            )
         # The API finds the weights that the gallery keeps, whatever its own settings say.
         files = EncoderFiles(settings.state_dir, EncoderSettings())
         with engine.connect() as connection:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
 from dicom_node.receive import Receiver
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.search.filters import Filters
 from tests.integration.service.api.conftest import Filled
 from tests.support.databases import away
@@ -126,7 +126,7 @@ def test_the_schema_describes_every_route(filled: Filled) -> None:
         assert {"200", "404", "422"} <= set(answers)
         assert "application/problem+json" in answers["404"]["content"]
     names = {p["name"] for p in schema["paths"][f"{instance}/similar"]["get"]["parameters"]}
-    ways = {"same_patient", "exact", "collapse", "explain", "cursor"}
+    ways = {"same_patient", "exact", "collapse", "method", "explain", "cursor"}
     filters = {field.name for field in fields(Filters)}
     assert names == {"sop_instance_uid", "k", "frame"} | ways | filters
 

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Engine
 
 from service import keys
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from tests.support.serving import problem_of
 
 Serve = Callable[..., httpx.Client]

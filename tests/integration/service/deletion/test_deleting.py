@@ -13,7 +13,7 @@ from service import queue
 from service.deletion.arriving import SENT_AGAIN
 from service.deletion.deleting import Cause, delete_subject
 from service.deletion.files import purge_files
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import InstanceUnknown
 from service.outcomes import Outcome, write_outcomes
 from service.recover import recover

@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 
 from dicom_node.rejection import Reference, RejectionNote
 from service.deletion.rejecting import QUALITY, apply_rejection_note
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import NotSearchable
 from service.search.similar import Query, similar
 from tests.support.galleries import clustered_instances, fill

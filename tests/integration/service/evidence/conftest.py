@@ -13,7 +13,7 @@ from service.calibration.calibrate import Known, calibrate
 from service.calibration.figures import Calibration
 from service.calibration.store import save
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from tests.integration.service.api.conftest import resources_of
 from tests.support.commands import Shell, shell_on
 from tests.support.databases import fresh_database

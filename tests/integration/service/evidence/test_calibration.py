@@ -15,7 +15,7 @@ from service.calibration.calibrate import Known, calibrate
 from service.calibration.figures import EvidenceFigures
 from service.calibration.run import calibrate_if_due, known_of
 from service.calibration.sampling import draw_labelled, draw_slices
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import ConfigurationError
 from service.evidence.weighing import Weighing
 from service.housekeeping import Housekeeping

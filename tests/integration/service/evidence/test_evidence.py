@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.evidence.evidence import Evidence, evidence_of
 from service.search.filters import Filters
 from service.search.nearest import nearest

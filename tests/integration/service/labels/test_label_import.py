@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter
 from service.labels.faults import InvalidLabels
 from service.labels.importing import import_file

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Connection, Engine, text
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.labels.copies import hold_labels, labels_of_instances
 from service.labels.writing import LabelReport, record_labels
 from service.search.filters import Filters

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from tests.support.encoders import made_encoder
 from tests.support.galleries import MadeInstance, clustered_instances, fill
 from tests.support.standbys import Pair, replicating

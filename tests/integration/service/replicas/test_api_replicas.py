@@ -10,7 +10,7 @@ from sqlalchemy import text
 from dicom_node.files import ObjectStore
 from service.api.deps import Resources
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.explaining import EncoderFiles, ExplainPool
 from service.metrics import ApiMetrics
 from service.settings import EncoderSettings

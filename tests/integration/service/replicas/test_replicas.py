@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from service.db.replicas import Readers
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import InstanceUnknown
 from service.search.similar import Query, similar
 from tests.support.galleries import MadeInstance, clustered_instances, fill

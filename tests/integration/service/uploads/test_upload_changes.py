@@ -13,7 +13,8 @@ from model.checkpoint import load
 from model.embedder import Embedder
 from service.db.tables import encoder
 from service.decoding import DecodePool
-from service.encoders import keep_checkpoint, register
+from service.encoders.files import keep_checkpoint
+from service.encoders.registry import register
 from service.explaining import EncoderFile
 from service.processes.worker import describe_encoder
 from service.uploads.embedding import QueryEmbedder

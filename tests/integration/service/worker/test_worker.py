@@ -10,7 +10,7 @@ from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service.db.vectors import decode_vector
 from service.decoding import Prepared, Task, prepare_frames
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.labels.record import LabelRecord
 from service.labels.writing import record_labels
 from service.worker import Worker

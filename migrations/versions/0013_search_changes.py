@@ -1,14 +1,14 @@
 """How often searches changed for good, so that a replica can be asked whether it knows.
 
-Revision: 0014
-Revises: 0009
+Revision: 0013
+Revises: 0012
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0009"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
