@@ -34,6 +34,7 @@ class Choice(StrEnum):
     RECEIVE = "receive"
     EMBED = "embed"
     QUERY = "query"
+    REINDEX = "reindex"
     ALL = "all"
 
 
