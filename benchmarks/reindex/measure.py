@@ -5,7 +5,7 @@ The build is the service's own (`service.reindex.building`), on a second partiti
 
 import threading
 from dataclasses import dataclass
-from time import perf_counter, sleep
+from time import perf_counter
 
 from sqlalchemy import Engine, text
 
@@ -15,6 +15,8 @@ from benchmarks.plan import Plan
 from benchmarks.query.gallery import Gallery, fill
 from benchmarks.query.rest import RestClient
 from benchmarks.query.slices import make_up, make_up_basis
+from benchmarks.reindex.filling import Filled, measure_filling
+from benchmarks.reindex.pace import BEFORE_S, WARM_UP, K, ask_until
 from model.checkpoint import default_checkpoint, describe
 from service.encoders.partitions import create_partition, index_name
 from service.encoders.registry import ActiveEncoder, EncoderDescription, register
@@ -22,10 +24,6 @@ from service.reindex.building import build_index, sole_builder
 
 SIZE = 30_000
 _QUICK_SIZE = 3_000
-K = 10
-RATE = 20  # queries a second
-_BEFORE_S = 15.0
-_WARM_UP = 50
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ class Rebuilt:
     slices: int
     dimension: int
     rounds: tuple[Round, ...]
+    filled: Filled
 
 
 def measure(plan: Plan) -> Rebuilt:
@@ -66,12 +65,12 @@ def measure(plan: Plan) -> Rebuilt:
             RestClient(HOST, installation.settings.http.port) as client,
         ):
             api.await_ready(client.reconnect)
-            for uid in gallery.uids[:_WARM_UP]:
+            for uid in gallery.uids[:WARM_UP]:
                 client.similar(uid, K)
             for number in range(plan.repetitions):
                 plan.progress("queries beside an index build", number, plan.repetitions)
                 rounds.append(_round(installation, client, gallery, other))
-    return Rebuilt(size, other.dimension, tuple(rounds))
+    return Rebuilt(size, other.dimension, tuple(rounds), measure_filling(plan))
 
 
 def _copied(engine: Engine, gallery: Gallery) -> ActiveEncoder:
@@ -102,11 +101,11 @@ def _round(
 ) -> Round:
     client.reconnect()
     ended = threading.Event()
-    threading.Timer(_BEFORE_S, ended.set).start()
-    before = _ask_until(ended, client, gallery)
+    threading.Timer(BEFORE_S, ended.set).start()
+    before = ask_until(ended, client, gallery.uids)
     build = _Build(installation, other)
     build.start()
-    during = _ask_until(build.ended, client, gallery)
+    during = ask_until(build.ended, client, gallery.uids)
     build.join()
     with installation.engine.begin() as connection:
         connection.exec_driver_sql(f"DROP INDEX {index_name(other.encoder_id)}")
@@ -133,16 +132,3 @@ class _Build(threading.Thread):
         finally:
             self.seconds = perf_counter() - started
             self.ended.set()
-
-
-def _ask_until(ended: threading.Event, client: RestClient, gallery: Gallery) -> list[float]:
-    """Seconds of each query, begun at a steady pace; a late one does not put off the next."""
-    seconds: list[float] = []
-    begun = perf_counter()
-    while not ended.is_set():
-        due = begun + len(seconds) / RATE
-        sleep(max(0.0, due - perf_counter()))
-        started = perf_counter()
-        client.similar(gallery.uids[(7919 * len(seconds)) % len(gallery.uids)], K)
-        seconds.append(perf_counter() - started)
-    return seconds
