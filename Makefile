@@ -47,7 +47,8 @@ tests: $(VENV)/.precuneus-dev
 	$(BIN)/python -m pytest
 
 soak: $(VENV)/.precuneus-dev
-	SOAK=1 $(BIN)/python -m pytest tests/integration/service/node tests/e2e/test_orthanc_past.py
+	SOAK=1 $(BIN)/python -m pytest tests/integration/service/node tests/e2e/test_orthanc_past.py \
+		tests/e2e/test_reindex.py
 
 $(VENV)/.precuneus-evaluate: $(VENV)/.precuneus
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[evaluate]'

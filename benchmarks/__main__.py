@@ -35,6 +35,7 @@ class Choice(StrEnum):
     RECEIVE = "receive"
     EMBED = "embed"
     QUERY = "query"
+    REINDEX = "reindex"
     ALL = "all"
 
 

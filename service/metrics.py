@@ -22,7 +22,9 @@ from sqlalchemy import Engine, func, select
 
 from dicom_node.observer import AssociationEvent
 from service.db.node_tables import dropped_object
-from service.db.tables import conflict, embedding_job, instance
+from service.db.reindex_tables import reindex_chunk
+from service.db.tables import conflict, embedding_job, encoder, instance
+from service.encoders.registry import FOLLOWED
 from service.metrics_folder import DIRECTORY_VARIABLE
 from service.verifying.canary import CanaryReading, read_canary
 
@@ -149,6 +151,14 @@ class ProcessesCollector(Collector):
         return metrics
 
 
+_BEHIND = (
+    select(encoder.c.name, func.coalesce(func.sum(reindex_chunk.c.instances), 0))
+    .select_from(encoder.outerjoin(reindex_chunk))
+    .where(encoder.c.state.in_(FOLLOWED))
+    .group_by(encoder.c.name)
+)
+
+
 class GalleryCollector(Collector):
     """The gallery's present state, asked of the database at each scrape."""
 
@@ -167,6 +177,7 @@ class GalleryCollector(Collector):
             conflicts = connection.scalar(select(func.count()).select_from(conflict))
             dropped = connection.scalar(select(func.count()).select_from(dropped_object))
             canary = read_canary(connection)
+            behind = connection.execute(_BEHIND).all()
         family = GaugeMetricFamily(
             "precuneus_instances", "Instances in the gallery, by state", labels=["state"]
         )
@@ -176,6 +187,12 @@ class GalleryCollector(Collector):
         yield GaugeMetricFamily("precuneus_jobs", "Instances waiting to be embedded", value=jobs)
         yield GaugeMetricFamily("precuneus_conflicts", "Conflicting objects kept", value=conflicts)
         yield GaugeMetricFamily("precuneus_dropped", "Objects dropped by a rule", value=dropped)
+        lag = GaugeMetricFamily(
+            "precuneus_behind", "Instances that an encoder has still to embed", labels=["encoder"]
+        )
+        for name, instances in behind:
+            lag.add_metric([name], instances)
+        yield lag
         if canary is not None:
             yield from _recall(canary)
 

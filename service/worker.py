@@ -147,9 +147,12 @@ class Worker:
                 except SQLAlchemyError as error:
                     if once:
                         raise
-                    fields = {"action": "database_lost", "error": type(error).__name__}
-                    _LOG.warning("waiting for the database", extra=fields)
-                    self._stopping.wait(1.0)
+                    self._await_database(error)
+
+    def _await_database(self, error: SQLAlchemyError) -> None:
+        fields = {"action": "database_lost", "error": type(error).__name__}
+        _LOG.warning("waiting for the database", extra=fields)
+        self._stopping.wait(1.0)
 
     def run_batch(self) -> int:
         """Claim, embed and settle one batch; the number of instances settled."""

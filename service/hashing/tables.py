@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, text
 
 from service.db.vectors import format_vector
-from service.encoders.partitions import HNSW_EF_CONSTRUCTION, HNSW_M, partition_name
+from service.encoders.partitions import HNSW_EF_CONSTRUCTION, partition_name
+from service.tuning.building import HNSW_M
 
 if TYPE_CHECKING:
     # Its imports are heavy, and searches need none of them.

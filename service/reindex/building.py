@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import psutil
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from service.encoders.partitions import create_index, index_name, index_state
 from service.encoders.registry import ActiveEncoder
@@ -57,12 +58,16 @@ def _prepare(connection: Connection, settings: Settings) -> None:
         "SET statement_timeout = 0",
         "SET lock_timeout = 0",
         f"SET max_parallel_maintenance_workers = {reindex.index_processes}",
-        # A builder that was killed would otherwise leave the server building for nobody.
-        "SET client_connection_check_interval = '2s'",
     ]
     if reindex.index_memory_mb is not None:
         statements.append(f"SET maintenance_work_mem = '{reindex.index_memory_mb}MB'")
     connection.exec_driver_sql("; ".join(statements))
+    try:
+        # A builder that was killed would otherwise leave the server building for nobody.
+        connection.exec_driver_sql("SET client_connection_check_interval = '2s'")
+    except DBAPIError as error:
+        fields = {"action": "index.unwatched", "error": type(error).__name__}
+        _LOG.info("the server's system cannot watch the connection", extra=fields)
     if settings.has_embedded_database:
         _lower_priority(connection)
 

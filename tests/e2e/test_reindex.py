@@ -24,7 +24,7 @@ SLICES = 20_000 if SOAK else 300
 LATE = 10
 QUERIES_A_SECOND = 20
 
-pytestmark = pytest.mark.timeout(7200 if SOAK else 300)
+pytestmark = pytest.mark.timeout(7200 if SOAK else 600)
 Found = tuple[str, str, tuple[tuple[str, float], ...]]
 
 

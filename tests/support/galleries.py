@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, insert, select, text
 
 from service.db.tables import embedding_job, instance, series, study
 from service.db.vectors import EmbeddingRow, copy_embeddings
-from service.encoders.partitions import partition_name
-from service.encoders.registry import ActiveEncoder
+from service.encoders.partitions import create_index, create_partition, partition_name
+from service.encoders.registry import ActiveEncoder, EncoderDescription, register
 from tests.support.encoders import DIMENSION, unit
 
 
@@ -189,3 +189,11 @@ def expire_leases(engine: Engine) -> None:
     """Let every lease run out now."""
     with engine.begin() as connection:
         connection.execute(text("UPDATE embedding_job SET leased_until = now() - interval '1 s'"))
+
+
+def register_beside(connection: Connection, description: EncoderDescription) -> ActiveEncoder:
+    """Another encoder with partition and index, as a reindex leaves it, but without rows."""
+    other = register(connection, description)
+    create_partition(connection, other.encoder_id, other.dimension)
+    create_index(connection, other.encoder_id, other.dimension)
+    return other

@@ -46,3 +46,10 @@ def decode_pool() -> Iterator[DecodePool]:
 def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The weights of a network small enough for tests."""
     return tiny_checkpoint(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def other_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of another small network, of 33 coordinates, that takes pictures of another size."""
+    folder = tmp_path_factory.mktemp("other")
+    return tiny_checkpoint(folder, seed=2, widths=(8, 8, 16), size=24)

@@ -6,7 +6,6 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import Engine, create_engine, text
 
-from service.encoders.partitions import create_index, create_partition
 from service.encoders.registry import ActiveEncoder, register
 from service.errors import (
     InstancePending,
@@ -19,7 +18,7 @@ from service.errors import (
 from service.search.similar import MAXIMUM_K, Answer, Query, similar
 from tests.support.databases import fresh_database
 from tests.support.encoders import DIMENSION, made_encoder, unit
-from tests.support.galleries import MadeInstance, fill, write_embeddings
+from tests.support.galleries import MadeInstance, fill, register_beside, write_embeddings
 
 
 def directions(count: int, seed: int = 1) -> NDArray[np.float32]:
@@ -172,7 +171,7 @@ def test_another_encoders_embeddings_never_mix_in(
     # In the other encoder's space everything lies upon the query, so a mixture would show at once.
     same = [replace(m, coordinates=directions(1, 5)) for m in made]
     with engine.begin() as connection:
-        other = register(connection, made_encoder(2))
+        other = register_beside(connection, made_encoder(2))
         assert other.encoder_id != encoder.encoder_id
         write_embeddings(connection, other, same, ids)
     answer = ask(engine, Query("1.2.0", k=50, exact=exact))
@@ -191,9 +190,7 @@ def test_an_encoder_of_another_length_keeps_to_itself(
     made = one_each(5)
     ids = fill(engine, made, encoder)
     with engine.begin() as connection:
-        other = register(connection, made_encoder(3, dimension=7))
-        create_partition(connection, other.encoder_id, other.dimension)
-        create_index(connection, other.encoder_id, other.dimension)
+        other = register_beside(connection, made_encoder(3, dimension=7))
         longer = np.eye(7, dtype=np.float32)
         rows = [replace(m, coordinates=longer[n : n + 1]) for n, m in enumerate(made)]
         write_embeddings(connection, other, rows, ids)

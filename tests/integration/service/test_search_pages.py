@@ -7,14 +7,20 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 
-from service.encoders.registry import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter, StaleCursor
 from service.search.filters import Filters
 from service.search.nearest import nearest
 from service.search.similar import MAXIMUM_K, Answer, Query, similar
 from service.search.target import Target, find_slice
 from tests.support.encoders import DIMENSION, made_encoder, unit
-from tests.support.galleries import MadeInstance, clustered_instances, fill, write_embeddings
+from tests.support.galleries import (
+    MadeInstance,
+    clustered_instances,
+    fill,
+    register_beside,
+    write_embeddings,
+)
 
 
 def ask(engine: Engine, query: Query) -> Answer:
@@ -85,11 +91,10 @@ def test_a_page_is_never_of_another_encoder(engine: Engine, encoder: ActiveEncod
     ids = fill(engine, made, encoder)
     first = ask(engine, Query(made[0].sop_instance_uid, k=3))
     with engine.begin() as connection:
-        other = register(connection, made_encoder(2))
-        for active in (False, True):
-            switch = "UPDATE encoder SET active = :active WHERE (encoder_id = :other) = :active"
-            named = {"active": active, "other": other.encoder_id}
-            connection.execute(text(switch), named)
+        other = register_beside(connection, made_encoder(2))
+        for state, now in (("active", "ready"), ("registered", "active")):
+            switch = "UPDATE encoder SET state = :now WHERE state = :state"
+            connection.execute(text(switch), {"state": state, "now": now})
         write_embeddings(connection, other, made, ids)
     with pytest.raises(StaleCursor):
         ask(engine, Query(made[0].sop_instance_uid, k=3, cursor=first.next_cursor))

@@ -17,15 +17,7 @@ from service.processes.worker import load_encoder
 from service.settings import EncoderSettings, ReindexSettings, Settings, WorkerSettings
 from service.shifts import Shifts
 from tests.integration.service.reindex.filling import Filling
-from tests.support.encoders import tiny_checkpoint
 from tests.support.objects import ct_dataset, write_file
-
-
-@pytest.fixture(scope="session")
-def other_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of another small network, of 33 coordinates, that takes pictures of another size."""
-    folder = tmp_path_factory.mktemp("other")
-    return tiny_checkpoint(folder, seed=2, widths=(8, 8, 16), size=24)
 
 
 @dataclass

@@ -1,9 +1,12 @@
 """Chunks: claimed once, settled once, and blamed one by one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import text
 
 from service.decoding import Refusal
+from service.deletion.rejecting import hide_instances
 from service.encoders.activation import activate
 from service.encoders.following import follow, hold_encoders
 from service.errors import EncoderChanged, EncoderStateConflict
@@ -13,6 +16,8 @@ from service.reindex.planning import cancel
 from service.reindex.runs import left_to_embed
 from service.reindex.writing import write_followed
 from tests.integration.service.reindex.filling import Filling
+from tests.support.galleries import write_embeddings
+from tests.support.waiting import eventually
 
 
 def test_every_instance_is_planned_once(filling: Filling) -> None:
@@ -142,3 +147,27 @@ def test_a_cancelled_reindex_takes_nothing_more(filling: Filling) -> None:
         cancel(filling.engine)
     with pytest.raises(EncoderStateConflict, match="index reindex"):
         activate(filling.engine, filling.other.name)
+
+
+def test_what_is_hidden_while_it_is_written_is_gone(filling: Filling) -> None:
+    filling.begin(batch_size=30)
+    some = filling.made[0]
+    named = [filling.ids[some.sop_instance_uid]]
+
+    def hide() -> None:
+        with filling.engine.begin() as connection:
+            hide_instances(connection, named, "rejected")
+
+    def is_waiting() -> bool:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        return filling.rows(f"{waiting} AND wait_event_type = 'Lock'") == [(1,)]
+
+    with ThreadPoolExecutor(1) as thread:
+        with filling.engine.begin() as writer:
+            held = "SELECT 1 FROM instance WHERE instance_id = :id FOR NO KEY UPDATE"
+            writer.execute(text(held), {"id": named[0]})
+            write_embeddings(writer, filling.other, [some], filling.ids)
+            hiding = thread.submit(hide)
+            eventually(is_waiting, "the rejection waits for the writer")
+        hiding.result()
+    assert filling.has(filling.other) == []
