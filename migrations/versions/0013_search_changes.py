@@ -40,7 +40,7 @@ _FUNCTION = """
 _TRIGGERS = (
     ("instance", "DELETE OR TRUNCATE"),
     ("embedding", "DELETE OR TRUNCATE"),
-    ("encoder", "UPDATE OF active OR DELETE"),
+    ("encoder", "UPDATE OF state OR DELETE"),
 )
 
 

@@ -63,7 +63,7 @@ def test_another_encoder_is_active_in_the_very_next_search(
 ) -> None:
     searches = readers(pair)
     with pair.paused(), pair.primary.begin() as connection:
-        connection.execute(text("UPDATE encoder SET active = false"))
+        connection.execute(text("UPDATE encoder SET state = 'held'"))
         connection.commit()
         assert not searches.run(is_standby)
 
