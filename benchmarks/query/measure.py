@@ -23,7 +23,7 @@ from benchmarks.query.slices import make_up
 from model.checkpoint import default_checkpoint, load
 from model.embedder import Embedder
 from service.encoders.registry import EncoderDescription
-from service.processes.worker import describe_encoder
+from service.embedders import describe_encoder
 
 _SMALL = 10_000
 _QUICK_SIZES = (1_000, 5_000)

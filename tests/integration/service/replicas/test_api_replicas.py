@@ -11,8 +11,10 @@ from dicom_node.files import ObjectStore
 from service.api.deps import Resources
 from service.decoding import DecodePool
 from service.encoders.registry import ActiveEncoder
-from service.explaining import EncoderFiles, ExplainPool
+from service.explaining import EncoderFiles
 from service.metrics import ApiMetrics
+from service.network_process import NetworkProcess
+from service.patients import PatientKeyer
 from service.settings import EncoderSettings
 from tests.support.galleries import MadeInstance, clustered_instances, fill
 from tests.support.serving import serving
@@ -31,8 +33,9 @@ def client(
         store=ObjectStore(tmp_path),
         pool=decode_pool,
         metrics=ApiMetrics(),
+        keyer=PatientKeyer(b"a secret of sixteen bytes or more"),
         encoder_files=EncoderFiles(tmp_path, EncoderSettings()),
-        explaining=ExplainPool(),
+        network=NetworkProcess(),
         demands_key=False,
         standbys=(pair.standby,),
         maximum_staleness_s=600.0,

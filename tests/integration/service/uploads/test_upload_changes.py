@@ -16,7 +16,7 @@ from service.decoding import DecodePool
 from service.encoders.files import keep_checkpoint
 from service.encoders.registry import register
 from service.explaining import EncoderFile
-from service.processes.worker import describe_encoder
+from service.embedders import describe_encoder
 from service.uploads.embedding import QueryEmbedder
 from service.uploads.preparing import CtWindow, PreparedUpload
 from service.uploads.searching import Wanted
