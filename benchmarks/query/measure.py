@@ -22,8 +22,8 @@ from benchmarks.query.searchers import REST, SQL, SqlSearch
 from benchmarks.query.slices import make_up
 from model.checkpoint import default_checkpoint, load
 from model.embedder import Embedder
-from service.encoders.registry import EncoderDescription
 from service.embedders import describe_encoder
+from service.encoders.registry import EncoderDescription
 
 _SMALL = 10_000
 _QUICK_SIZES = (1_000, 5_000)
@@ -42,7 +42,7 @@ def measure(plan: Plan) -> Searching:
             encoder ships than the recipe is of.
         ServiceError: the embedded database failed.
     """
-    encoder, recipe = _shipped_encoder(), load_recipe()
+    encoder, recipe = shipped_encoder(), load_recipe()
     _check(recipe, encoder)
     searched, pgvector = [], ""
     for size in _QUICK_SIZES if plan.quick else sorted({_SMALL, plan.size}):
@@ -53,7 +53,8 @@ def measure(plan: Plan) -> Searching:
     return Searching(pgvector, encoder.name, tuple(searched))
 
 
-def _shipped_encoder() -> EncoderDescription:
+def shipped_encoder() -> EncoderDescription:
+    """What the gallery is told of the encoder that ships."""
     checkpoint = load(default_checkpoint())
     return describe_encoder(Embedder(checkpoint), checkpoint.info)
 

@@ -4,7 +4,8 @@ The build is the service's own (`service.reindex.building`), on a second partiti
 """
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from sqlalchemy import Engine, text
@@ -12,12 +13,13 @@ from sqlalchemy import Engine, text
 from benchmarks.children import HOST
 from benchmarks.installation import Installation, installed
 from benchmarks.plan import Plan
-from benchmarks.query.gallery import Gallery, fill
+from benchmarks.query.gallery import Gallery, fill, sop_instance_uid
+from benchmarks.query.measure import shipped_encoder
+from benchmarks.query.recipe import load as load_recipe
 from benchmarks.query.rest import RestClient
-from benchmarks.query.slices import make_up, make_up_basis
+from benchmarks.query.slices import make_up
 from benchmarks.reindex.filling import Filled, measure_filling
 from benchmarks.reindex.pace import BEFORE_S, WARM_UP, K, ask_until
-from model.checkpoint import default_checkpoint, describe
 from service.encoders.partitions import create_partition, index_name
 from service.encoders.registry import ActiveEncoder, EncoderDescription, register
 from service.reindex.building import build_index, sole_builder
@@ -54,38 +56,31 @@ def measure(plan: Plan) -> Rebuilt:
     """
     size = _QUICK_SIZE if plan.quick else SIZE
     plan.progress(f"filling a gallery of {size} slices", 0, 1)
-    _, info = describe(default_checkpoint())
-    slices = make_up(size, info.network.coordinate_dim)
-    rounds = []
+    description, rounds = shipped_encoder(), list[Round]()
+    uids = [sop_instance_uid(number) for number in range(size)]
     with installed(plan.folder / "reindexed") as installation:
-        gallery = fill(installation.engine, slices)
-        other = _copied(installation.engine, gallery)
+        slices = make_up(size, load_recipe())
+        gallery = fill(installation.engine, slices, description, lambda _: None)
+        other = _copied(installation.engine, gallery, description)
         with (
             installation.running("api", "serve") as api,
             RestClient(HOST, installation.settings.http.port) as client,
         ):
             api.await_ready(client.reconnect)
-            for uid in gallery.uids[:WARM_UP]:
+            for uid in uids[:WARM_UP]:
                 client.similar(uid, K)
             for number in range(plan.repetitions):
                 plan.progress("queries beside an index build", number, plan.repetitions)
-                rounds.append(_round(installation, client, gallery, other))
+                rounds.append(_round(installation, client, uids, other))
     return Rebuilt(size, other.dimension, tuple(rounds), measure_filling(plan))
 
 
-def _copied(engine: Engine, gallery: Gallery) -> ActiveEncoder:
+def _copied(engine: Engine, gallery: Gallery, description: EncoderDescription) -> ActiveEncoder:
     """A second encoder whose partition has the first one's rows, and no index."""
-    description = EncoderDescription(
-        digest="1" * 64,
-        name="made-up too",
-        preprocessing="none",
-        basis=make_up_basis(gallery.encoder.dimension),
-        metrics={},
-    )
     columns = "SELECT column_name FROM information_schema.columns WHERE table_name = :table"
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        other = register(connection, description)
+        other = register(connection, replace(description, digest="1" * 64, name="made-up"))
         create_partition(connection, other.encoder_id, other.dimension)
         names = connection.scalars(text(columns), {"table": gallery.encoder.partition})
         rest = ", ".join(name for name in names if name != "encoder_id")
@@ -97,15 +92,15 @@ def _copied(engine: Engine, gallery: Gallery) -> ActiveEncoder:
 
 
 def _round(
-    installation: Installation, client: RestClient, gallery: Gallery, other: ActiveEncoder
+    installation: Installation, client: RestClient, uids: Sequence[str], other: ActiveEncoder
 ) -> Round:
     client.reconnect()
     ended = threading.Event()
     threading.Timer(BEFORE_S, ended.set).start()
-    before = ask_until(ended, client, gallery.uids)
+    before = ask_until(ended, client, uids)
     build = _Build(installation, other)
     build.start()
-    during = ask_until(build.ended, client, gallery.uids)
+    during = ask_until(build.ended, client, uids)
     build.join()
     with installation.engine.begin() as connection:
         connection.exec_driver_sql(f"DROP INDEX {index_name(other.encoder_id)}")

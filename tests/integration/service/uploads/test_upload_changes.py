@@ -13,10 +13,10 @@ from model.checkpoint import load
 from model.embedder import Embedder
 from service.db.tables import encoder
 from service.decoding import DecodePool
+from service.embedders import describe_encoder
 from service.encoders.files import keep_checkpoint
 from service.encoders.registry import register
 from service.explaining import EncoderFile
-from service.embedders import describe_encoder
 from service.uploads.embedding import QueryEmbedder
 from service.uploads.preparing import CtWindow, PreparedUpload
 from service.uploads.searching import Wanted
