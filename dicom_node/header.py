@@ -40,6 +40,7 @@ FACTS = (
     "Modality",
     "BodyPartExamined",
     "Manufacturer",
+    "SeriesDescription",
     "ImageType",
     "InstanceNumber",
     "Rows",
@@ -56,8 +57,9 @@ _MAX_PATIENT_ID = 1024
 class Header:
     """The facts of one object; identifiers are checked, texts are fit for a database.
 
-    `frames` is the declared Number of Frames, at least 1. `patient_id` and `issuer_of_patient_id`
-    are kept out of the representation, so that a log line cannot show them by accident.
+    `frames` is the declared Number of Frames, at least 1. `patient_id`, `issuer_of_patient_id`
+    and `series_description`, into which people write names, are kept out of the representation, so
+    that a log line cannot show them by accident.
     """
 
     sop_class_uid: str
@@ -70,6 +72,7 @@ class Header:
     modality: str | None
     body_part_examined: str | None
     manufacturer: str | None
+    series_description: str | None = field(repr=False)
     study_date: date | None
     patient_sex: str | None
     patient_age_years: int | None
@@ -141,6 +144,7 @@ def header_of(
         modality=_code(dataset, "Modality"),
         body_part_examined=text_of(dataset, "BodyPartExamined"),
         manufacturer=text_of(dataset, "Manufacturer"),
+        series_description=text_of(dataset, "SeriesDescription"),
         study_date=date_of(dataset, "StudyDate"),
         patient_sex=_code(dataset, "PatientSex"),
         patient_age_years=age_years_of(dataset, "PatientAge"),

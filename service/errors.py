@@ -45,6 +45,13 @@ class InstancePending(ServiceError):
     title = "Instance pending"
 
 
+class StaleCursor(ServiceError):
+    """The cursor continues an answer of an encoder that is no longer the active one."""
+
+    http_status = 409
+    title = "Stale cursor"
+
+
 class NotSearchable(ServiceError):
     """The instance is not an image, could not be decoded, or lacks the frame asked for."""
 

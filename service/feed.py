@@ -18,12 +18,13 @@ from service import queue
 from service.decoding import (
     FRAMES_PER_TASK,
     DecodePool,
+    Prepared,
     Refusal,
     Task,
     prepare_frames,
     prepare_opening,
 )
-from service.frames import FrameBuffer, Pictures
+from service.frames import FrameBuffer
 from service.lease import BatchLease
 from service.outcomes import Outcome
 from service.settings import WorkerSettings
@@ -119,14 +120,16 @@ class Feed:
             for outcome, prepared in self._prepared(batch.outcomes):
                 if isinstance(prepared, Refusal):
                     outcome.refusal = outcome.refusal or prepared
-                elif not batch.frames.put(outcome, prepared):
+                    continue
+                outcome.planes.extend(prepared.planes)
+                if not batch.frames.put(outcome, prepared.pictures):
                     return
         except BaseException as error:
             batch.frames.end(error)
         else:
             batch.frames.end()
 
-    def _prepared(self, outcomes: list[Outcome]) -> Iterator[tuple[Outcome, Pictures | Refusal]]:
+    def _prepared(self, outcomes: list[Outcome]) -> Iterator[tuple[Outcome, Prepared | Refusal]]:
         """First what every object begins with, then what long ones have more."""
         wanted = [outcome for outcome in outcomes if outcome.refusal is None]
         paths = [self._store.path(outcome.job.file_name) for outcome in wanted]
@@ -136,14 +139,14 @@ class Feed:
             if isinstance(opening, Refusal):
                 yield outcome, opening
                 continue
-            yield outcome, opening.pictures
+            yield outcome, opening.first
             rest += [
                 (outcome, Task(path, start, min(opening.frames, start + FRAMES_PER_TASK)))
                 for start in range(FRAMES_PER_TASK, opening.frames, FRAMES_PER_TASK)
             ]
         prepared = self._pool.run(prepare_frames, [(task, self._config) for _, task in rest])
-        for (outcome, _), pictures in zip(rest, prepared, strict=True):
-            yield outcome, pictures
+        for (outcome, _), found in zip(rest, prepared, strict=True):
+            yield outcome, found
 
 
 def _given_up(job: queue.Job) -> Outcome | None:

@@ -17,11 +17,15 @@ from service.labels import hold_labels, labels_of_instances
 
 @dataclass
 class Outcome:
-    """What became of one job: its coordinates, float32 (frames, D), or why it has none."""
+    """What became of one job: its coordinates, float32 (frames, D), or why it has none.
+
+    `planes` are those of its frames, in their order.
+    """
 
     job: queue.Job
     coordinates: list[NDArray[np.float32]] = field(default_factory=list)
     refusal: Refusal | None = None
+    planes: list[str | None] = field(default_factory=list)
 
     @property
     def postponed(self) -> bool:
@@ -80,7 +84,8 @@ def _rows(
 ) -> Iterator[EmbeddingRow]:
     for outcome in outcomes:
         job = outcome.job
-        for frame, coordinates in enumerate(np.concatenate(outcome.coordinates), start=1):
+        found = zip(np.concatenate(outcome.coordinates), outcome.planes, strict=True)
+        for frame, (coordinates, plane) in enumerate(found, start=1):
             yield EmbeddingRow(
                 encoder.encoder_id,
                 job.instance_id,
@@ -89,4 +94,9 @@ def _rows(
                 job.modality,
                 labels.get(job.instance_id, ()),
                 coordinates,
+                job.series_id,
+                job.study_id,
+                job.patient_sex,
+                job.patient_age_years,
+                plane,
             )

@@ -29,6 +29,10 @@ class Job:
     patient_key: UUID
     modality: str
     attempts: int
+    series_id: int
+    study_id: int
+    patient_sex: str | None = None
+    patient_age_years: int | None = None
 
 
 def claim(
@@ -68,6 +72,10 @@ def _read_jobs(connection: Connection, job_ids: Sequence[int]) -> list[Job]:
             instance.c.patient_key,
             series.c.modality,
             embedding_job.c.attempts,
+            instance.c.series_id,
+            series.c.study_id,
+            instance.c.patient_sex,
+            instance.c.patient_age_years,
         )
         .select_from(embedding_job.join(instance).join(series))
         .where(embedding_job.c.instance_id.in_(job_ids))

@@ -193,6 +193,7 @@ def _make_series(connection: Connection, headers: Sequence[Header]) -> None:
                 "modality": by_series[study_id, uid].modality or NO_MODALITY,
                 "body_part_examined": by_series[study_id, uid].body_part_examined,
                 "manufacturer": by_series[study_id, uid].manufacturer,
+                "series_description": by_series[study_id, uid].series_description,
             }
             for study_id, uid in sorted(by_series)
         ],

@@ -90,7 +90,7 @@ def decode(settings: Settings, pool: DecodePool, embedder: Embedder) -> list[NDA
     store = object_store(settings)
     paths = [store.path(name) for name in store.names()]
     arguments = [(path, embedder.preprocess_config) for path in paths]
-    return [opening.pictures for opening in pool.run(prepare_opening, arguments)]
+    return [opening.first.pictures for opening in pool.run(prepare_opening, arguments)]
 
 
 @contextmanager

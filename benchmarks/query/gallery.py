@@ -91,7 +91,8 @@ def _load(connection: Connection, encoder: ActiveEncoder, slices: MadeUpSlices) 
         _instance(uids[n], series_ids[slices.series(n)], slices.patient_key(n)) for n in numbers
     )
     instance_ids = _insert(connection, instance, "instance_id", rows)
-    _copy(connection, encoder, slices, instance_ids)
+    keys = [(series_ids[slices.series(n)], study_ids[slices.series(n)]) for n in numbers]
+    _copy(connection, encoder, slices, instance_ids, keys)
     return uids
 
 
@@ -122,7 +123,11 @@ def _instance(sop_instance_uid: str, series_id: int, patient_key: object) -> dic
 
 
 def _copy(
-    connection: Connection, encoder: ActiveEncoder, slices: MadeUpSlices, instance_ids: list[int]
+    connection: Connection,
+    encoder: ActiveEncoder,
+    slices: MadeUpSlices,
+    instance_ids: list[int],
+    keys: list[tuple[int, int]],
 ) -> None:
     rows = (
         EmbeddingRow(
@@ -133,6 +138,7 @@ def _copy(
             "CT",
             (),
             slices.coordinates[number],
+            *keys[number],
         )
         for number, instance_id in enumerate(instance_ids)
     )

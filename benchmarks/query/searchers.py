@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from benchmarks.query.gallery import Gallery
 from benchmarks.query.slices import MadeUpSlices
-from service.search import Query, similar
+from service.search.similar import Query, similar
 
 K = 10
 SQL, REST, EXACT = "SQL, HNSW", "REST, HNSW", "SQL, exact"

@@ -15,7 +15,7 @@ from service.decoding import Refusal
 from service.errors import NotSearchable, Unavailable
 from service.explained import GRID, Explained, SliceSide
 from service.explaining import EncoderFile
-from service.search import find_slice
+from service.search.target import find_slice
 from service.showing import ShownSlice, show_frame
 
 _DECODING_WAIT_S = 5.0

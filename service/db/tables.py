@@ -70,6 +70,7 @@ series = Table(
     Column("modality", Text, nullable=False),
     Column("body_part_examined", Text),
     Column("manufacturer", Text),
+    Column("series_description", Text),
     UniqueConstraint("study_id", "series_instance_uid"),
 )
 
@@ -158,6 +159,12 @@ embedding = Table(
     Column("modality", Text, nullable=False),
     Column("labels", ARRAY(Text), nullable=False),
     Column("coordinates", Vector(), nullable=False),
+    Column("series_id", BigInteger, nullable=False, index=True),
+    Column("study_id", BigInteger, nullable=False),
+    Column("patient_sex", Text),
+    Column("patient_age_years", SmallInteger),
+    Column("plane", Text),
+    Index("embedding_labels_idx", "labels", postgresql_using="gin"),
     postgresql_partition_by="LIST (encoder_id)",
 )
 

@@ -13,7 +13,8 @@ from service.labels import (
     labels_of_instances,
     record_labels,
 )
-from service.search import Query, similar
+from service.search.filters import Filters
+from service.search.similar import Query, similar
 from tests.support.encoders import DIMENSION, unit
 from tests.support.galleries import MadeInstance, fill, write_embeddings
 from tests.support.stored import waits_for_lock
@@ -84,7 +85,7 @@ def test_labels_of_instances_and_studies_add_up(engine: Engine, ids: dict[str, i
 def test_a_label_filters_a_search_at_once(engine: Engine, ids: dict[str, int]) -> None:
     record(engine, of_instance("1.2", "bleed"))
     with engine.connect() as connection:
-        answer = similar(connection, Query("2.1", label="bleed"))
+        answer = similar(connection, Query("2.1", filters=Filters(label=("bleed",))))
     assert [(n.sop_instance_uid, n.labels) for n in answer.neighbours] == [("1.2", ["bleed"])]
 
 

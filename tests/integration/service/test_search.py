@@ -15,7 +15,7 @@ from service.errors import (
     ServiceError,
     Unavailable,
 )
-from service.search import MAXIMUM_K, Answer, Query, similar
+from service.search.similar import MAXIMUM_K, Answer, Query, similar
 from tests.support.databases import fresh_database
 from tests.support.encoders import DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance, fill, write_embeddings

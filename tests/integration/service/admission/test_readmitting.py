@@ -15,7 +15,7 @@ from service.encoders import ActiveEncoder
 from service.outcomes import Outcome, write_outcomes
 from service.pulling.states import states_of
 from service.readmitting import ReadmissionReport, count_instances, readmit
-from service.search import Query, similar
+from service.search.similar import Query, similar
 from service.settings import Settings
 from tests.support.admission import (
     NEURO,

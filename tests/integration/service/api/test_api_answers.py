@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.search import Query, similar
+from service.search.filters import Filters
+from service.search.found import Neighbour
+from service.search.similar import Query, similar
 from tests.integration.service.api.conftest import (
     FAILED,
     LABELLED,
@@ -58,6 +60,12 @@ def test_labels_are_told(filled: Filled) -> None:
     assert filled.client.get(f"/v1/instances/{LABELLED}").json()["labels"] == ["glioma"]
 
 
+def told(neighbour: Neighbour) -> dict[str, Any]:
+    """What may be said of a neighbour: no keys of the database."""
+    internal = {"instance_id", "patient_key", "series_id", "study_id"}
+    return {name: value for name, value in asdict(neighbour).items() if name not in internal}
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -75,16 +83,30 @@ def test_similar_answers_as_the_search_does(filled: Filled, parameters: dict[str
     uid = filled.embedded[10].sop_instance_uid
     response = filled.client.get(f"/v1/instances/{uid}/similar", params=parameters)
     assert response.status_code == 200
-    query = Query(uid, **parameters)
+    named = {n: (parameters[n],) for n in ("modality", "label") if n in parameters}
+    others = {n: value for n, value in parameters.items() if n not in named}
+    query = Query(uid, filters=Filters(**named), **others)
     with filled.engine.connect() as connection:
         answer = similar(connection, query)
     body = response.json()
     assert body == {
-        "query": asdict(query),
+        "query": {
+            "sop_instance_uid": uid,
+            "frame": 1,
+            "k": query.k,
+            "same_patient": query.same_patient,
+            "modality": parameters.get("modality"),
+            "label": parameters.get("label"),
+            "exact": query.exact,
+            "collapse": "none",
+            "filters": {name: list(values) for name, values in named.items()},
+        },
         "encoder": filled.encoder.name,
         "method": answer.method,
         "complete": True,
-        "neighbours": [asdict(neighbour) for neighbour in answer.neighbours],
+        "neighbours": [told(neighbour) for neighbour in answer.neighbours],
+        "next_cursor": answer.next_cursor,
+        "explanation": None,
     }
     assert len(body["neighbours"]) <= query.k
 

@@ -17,7 +17,7 @@ from service.encoders import ActiveEncoder
 from service.errors import InstanceUnknown
 from service.outcomes import Outcome, write_outcomes
 from service.recover import recover
-from service.search import Query, similar
+from service.search.similar import Query, similar
 from tests.support.galleries import clustered_instances, fill
 from tests.support.objects import ct_dataset, write_file
 from tests.support.stored import count_rows

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service.db.vectors import decode_vector
-from service.decoding import Task, prepare_frames
+from service.decoding import Prepared, Task, prepare_frames
 from service.encoders import ActiveEncoder
 from service.labels import LabelRecord, record_labels
 from service.worker import Worker
@@ -78,8 +78,8 @@ def test_what_is_written_is_what_the_encoder_says(
     for row in rows:
         path = store.path(row.file_name)
         prepared = prepare_frames(Task(path, 0, 1), embedder.preprocess_config)
-        assert isinstance(prepared, np.ndarray)
-        expected = embedder.coordinates(prepared)[0]
+        assert isinstance(prepared, Prepared)
+        expected = embedder.coordinates(prepared.pictures)[0]
         np.testing.assert_allclose(decode_vector(row.vector), expected, atol=1e-5)
         assert np.linalg.norm(expected) == pytest.approx(1, abs=1e-5)
         assert (row.encoder_id, row.modality, row.same_patient) == (encoder.encoder_id, "CT", True)
