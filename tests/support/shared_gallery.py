@@ -128,7 +128,9 @@ def embed_shared(shared_data: Path, encoder: str = "dev") -> SharedGallery:
                 prepare_opening(one.path, embedder.preprocess_config)
                 for one in slices[start : start + _AT_ONCE]
             ]
-            yield np.concatenate([one.pictures for one in opened if not isinstance(one, Refusal)])
+            yield np.concatenate(
+                [one.first.pictures for one in opened if not isinstance(one, Refusal)]
+            )
 
     coordinates = embedder.coordinates_of(pictures())
     assert len(coordinates) == len(slices), "a listed slice does not decode"
