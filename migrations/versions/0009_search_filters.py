@@ -12,20 +12,20 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-_COLUMNS = (
-    sa.Column("series_id", sa.BigInteger(), nullable=True),
-    sa.Column("study_id", sa.BigInteger(), nullable=True),
-    sa.Column("patient_sex", sa.Text(), nullable=True),
-    sa.Column("patient_age_years", sa.SmallInteger(), nullable=True),
-    sa.Column("plane", sa.Text(), nullable=True),
-)
+_COLUMNS = {
+    "series_id": sa.BigInteger(),
+    "study_id": sa.BigInteger(),
+    "patient_sex": sa.Text(),
+    "patient_age_years": sa.SmallInteger(),
+    "plane": sa.Text(),
+}
 
 
 def upgrade() -> None:
     op.execute("SET LOCAL statement_timeout = 0")
     op.add_column("series", sa.Column("series_description", sa.Text(), nullable=True))
-    for column in _COLUMNS:
-        op.add_column("embedding", column.copy())
+    for name, kind in _COLUMNS.items():
+        op.add_column("embedding", sa.Column(name, kind, nullable=True))
     # An updated row is a new entry in every index: the big ones are made again afterwards.
     definitions = _drop_vector_indexes()
     op.execute(
@@ -62,6 +62,6 @@ def _drop_vector_indexes() -> list[str]:
 def downgrade() -> None:
     op.drop_index("embedding_labels_idx", table_name="embedding", postgresql_using="gin")
     op.drop_index(op.f("embedding_series_id_idx"), table_name="embedding")
-    for column in reversed(_COLUMNS):
-        op.drop_column("embedding", column.name)
+    for name in reversed(_COLUMNS):
+        op.drop_column("embedding", name)
     op.drop_column("series", "series_description")
