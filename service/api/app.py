@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from service.api import associations, explanations, health, instances, similar
+from service.api import associations, explanations, health, instances, similar, studies
 from service.api.deps import Resources, demand_key
 from service.api.problems import add_problem_handlers, problem
 from service.settings import is_loopback
@@ -42,6 +42,7 @@ def create_app(resources: Resources) -> FastAPI:
     app.include_router(health.router)
     app.include_router(instances.router, dependencies=[Depends(demand_key)])
     app.include_router(similar.router, dependencies=[Depends(demand_key)])
+    app.include_router(studies.router, dependencies=[Depends(demand_key)])
     app.include_router(explanations.router, dependencies=[Depends(demand_key)])
     app.include_router(associations.router, dependencies=[Depends(demand_key)])
     add_problem_handlers(app)

@@ -1,4 +1,4 @@
-"""Top-level commands: serve, similar, doctor, demo."""
+"""Top-level commands: serve, similar, similar-study, doctor, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from service.cli.output import JsonOption, print_json, print_table
 from service.cli.similar import similar
+from service.cli.similar_study import similar_study
 from service.settings import Settings
 
 
@@ -14,6 +15,7 @@ def add_commands(app: typer.Typer) -> None:
     """Put the commands under `precuneus` itself."""
     app.command()(serve)
     app.command()(similar)
+    app.command()(similar_study)
     app.command()(doctor)
     app.command()(demo)
 

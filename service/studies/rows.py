@@ -72,10 +72,8 @@ def stream_rows(
     statement = str(text(chosen).compile(dialect=connection.dialect))
     with closing(connection.connection.cursor()) as cursor:
         try:
-            bound = cursor.mogrify(statement, dict(values)).decode()  # type: ignore[attr-defined]
-            cursor.copy_expert(  # type: ignore[attr-defined]
-                f"COPY ({bound}) TO STDOUT (FORMAT binary)", blocks
-            )
+            bound = cursor.mogrify(statement, dict(values)).decode()
+            cursor.copy_expert(f"COPY ({bound}) TO STDOUT (FORMAT binary)", blocks)
         except psycopg2.OperationalError as error:
             raise OperationalError(statement, None, error) from None
     blocks.end()

@@ -58,6 +58,6 @@ def count_up_to(connection: Connection, encoder: ActiveEncoder, scope: Scope, mo
         SELECT count(*) FROM (
             SELECT FROM {encoder.partition} e JOIN series s ON s.series_id = e.series_id
                  JOIN study t ON t.study_id = e.study_id
-            WHERE {scope.where} LIMIT :most) AS some
+            WHERE {scope.where} LIMIT :most) AS taking_part
     """
     return int(connection.scalar(text(statement), {**scope.values, "most": most + 1}) or 0)

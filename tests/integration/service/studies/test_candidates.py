@@ -1,0 +1,65 @@
+import pytest
+from sqlalchemy import Engine
+
+from service.encoders import ActiveEncoder
+from service.search.filters import Filters
+from service.studies import candidates
+from service.studies.answer import Answer, Query
+from service.studies.similar import similar_studies
+from tests.support.galleries import fill
+from tests.support.studies import clustered_studies
+
+STUDIES = 150
+
+
+@pytest.fixture
+def gallery(engine: Engine, encoder: ActiveEncoder) -> Engine:
+    fill(engine, clustered_studies(STUDIES), encoder)
+    return engine
+
+
+def ask(engine: Engine, query: Query, few: int) -> Answer:
+    with engine.connect() as connection:
+        return similar_studies(connection, query, few=few)
+
+
+def test_candidates_find_what_comparing_all_finds(gallery: Engine) -> None:
+    for number in range(0, STUDIES, 10):
+        query = Query(f"1.9.{number}", k=5, explain=True)
+        found, known = ask(gallery, query, few=0), ask(gallery, query, few=20_000)
+        assert (found.method, known.method) == ("candidates", "exact")
+        assert found.complete
+        assert found.studies == known.studies
+        assert found.explanation is not None
+        assert found.explanation.studies_scored < STUDIES - 1
+
+
+def test_series_filters_and_patients_go_the_same_way(gallery: Engine) -> None:
+    filters = Filters(label=("cluster 1", "cluster 2"))
+    for query in (
+        Query("1.9.1", "1.9.1.2", k=7),
+        Query("1.9.1", k=7, filters=filters),
+        Query("1.9.1", k=7, same_patient=True, collapse="patient"),
+    ):
+        found, known = ask(gallery, query, few=0), ask(gallery, query, few=20_000)
+        assert found.method == "candidates"
+        assert found.studies == known.studies
+
+
+def test_more_than_there_are(gallery: Engine) -> None:
+    query = Query("1.9.3", k=100, filters=Filters(label=("cluster 0",)))
+    found, known = ask(gallery, query, few=0), ask(gallery, query, few=20_000)
+    assert found.studies == known.studies
+    assert (len(found.studies), found.complete) == (38, True)
+
+
+def test_what_is_not_proven_is_said(gallery: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "DEPTHS", (2,))
+    monkeypatch.setattr(candidates, "SLICES_SENT", 1)
+    found = ask(gallery, Query("1.9.3", k=20), few=0)
+    assert (found.method, found.complete) == ("candidates", False)
+    assert len(found.studies) < 20
+
+
+def test_exact_is_asked_for(gallery: Engine) -> None:
+    assert ask(gallery, Query("1.9.3", exact=True), few=0).method == "exact"
