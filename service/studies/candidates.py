@@ -54,9 +54,9 @@ class Candidates:
     _scored: dict[int, Scored] = field(default_factory=dict)
     _tried: set[int] = field(default_factory=set)
 
-    def run(self, slices_sent: int = SLICES_SENT) -> bool:
+    def run(self) -> bool:
         """Look for the nearest; whether they are proven to be the nearest of all."""
-        sent = varied(self.subject.coordinates, slices_sent)
+        sent = varied(self.subject.coordinates, SLICES_SENT)
         bounds = Bounds(self.subject.coordinates, sent)
         self.sent = len(sent)
         for self.depth in DEPTHS:

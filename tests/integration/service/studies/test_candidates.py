@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 
@@ -6,8 +9,9 @@ from service.search.filters import Filters
 from service.studies import candidates
 from service.studies.answer import Answer, Query
 from service.studies.similar import similar_studies
+from tests.support.encoders import DIMENSION, unit
 from tests.support.galleries import fill
-from tests.support.studies import clustered_studies
+from tests.support.studies import clustered_studies, made_study
 
 STUDIES = 150
 
@@ -59,6 +63,22 @@ def test_what_is_not_proven_is_said(gallery: Engine, monkeypatch: pytest.MonkeyP
     found = ask(gallery, Query("1.9.3", k=20), few=0)
     assert (found.method, found.complete) == ("candidates", False)
     assert len(found.studies) < 20
+
+
+@pytest.mark.parametrize("few", [0, 20_000])
+def test_a_study_that_comes_changes_the_order_of_no_others(
+    gallery: Engine, few: int, encoder: ActiveEncoder
+) -> None:
+    query = Query("1.9.3", k=20)
+    before = [study.study_instance_uid for study in ask(gallery, query, few).studies]
+    random = np.random.default_rng(5)
+    new = unit(random.normal(size=(4, DIMENSION)))
+    near = next(m for m in clustered_studies(STUDIES) if m.study == before[5]).coordinates
+    assert near is not None
+    fill(gallery, [*made_study(1000, new), *made_study(1001, near)], encoder)
+    after = [study.study_instance_uid for study in ask(gallery, replace(query, k=22), few).studies]
+    assert "1.9.1001" in after
+    assert [uid for uid in after if uid not in ("1.9.1000", "1.9.1001")][:20] == before
 
 
 def test_exact_is_asked_for(gallery: Engine) -> None:
