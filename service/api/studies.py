@@ -103,8 +103,8 @@ class SimilarStudyBody(_FromFacts):
     modalities: list[str] = Field(description="of the series that matched")
     labels: list[str] = Field(description="of its slices, those of most slices first")
     distance: float = Field(
-        description="mean distance of the query's slices to their nearest here, and of the slices "
-        "here to their nearest of the query, averaged: 0 to 2"
+        description="mean distance of the query's slices to their nearest here, or of the slices "
+        "here to their nearest of the query if that is greater: 0 to 2"
     )
     slices: int = Field(description="of it, that were compared")
     matched_slices: int = Field(description="of these, nearest to one of the query's at least")

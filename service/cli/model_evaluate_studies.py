@@ -37,6 +37,8 @@ def evaluate_studies(
 ) -> None:
     """Measure study search: is the first study's label right, and would single slices do better?
 
+    Slices of patients that the encoder was trained on are refused as queries.
+
     Each series of the list stands for a study. docs/studies.md explains the figures.
 
     Example: precuneus model evaluate-studies slices.csv --encoder dev --modality MR
@@ -64,10 +66,14 @@ def _folds(
     trained_on: str | None,
 ) -> Folds:
     from model.evaluation.folds import choose_folds, listed_groups, trained_groups
+    from model.evaluation.refusals import refuse_trained_queries
     from service.fold_lists import read_folds
 
     seen = trained_groups(listed_groups(checkpoint.info), rows, read_folds(trained_on))
-    return choose_folds(rows, seen, read_folds(queries), read_folds(gallery))
+    folds = choose_folds(rows, seen, read_folds(queries), read_folds(gallery))
+    asking = (row.patient_id for row in rows if row.fold in folds.queries)
+    refuse_trained_queries(asking, seen)
+    return folds
 
 
 def _embed(
@@ -121,10 +127,11 @@ def _studies(
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         if row.fold in folds and row.modality in modalities:
-            places.setdefault(row.series_instance_uid, []).append(place)
+            name = f"{row.patient_id} {row.series_instance_uid}"
+            places.setdefault(name, []).append(place)
     return [
-        LabelledStudy(uid, coordinates[chosen], tuple(rows[place].label for place in chosen))
-        for uid, chosen in sorted(places.items())
+        LabelledStudy(name, coordinates[chosen], tuple(rows[place].label for place in chosen))
+        for name, chosen in sorted(places.items())
     ]
 
 

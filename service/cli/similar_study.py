@@ -51,7 +51,7 @@ def similar_study(
 ) -> None:
     """Show the studies most similar to one of the gallery, from other patients.
 
-    All slices are compared with all; a study's distance is the mean of the nearest ones'.
+    Each slice is compared with its nearest; a study's distance is the mean of these.
     """
     from service.studies.answer import Query
 

@@ -66,9 +66,9 @@ class MatchedSeries:
 class SimilarStudy:
     """A study found, or a series where `series_instance_uid` is set.
 
-    `distance` is the mean of two: of the query's slices to their nearest here, and of the slices
-    here to their nearest of the query (0 to 2). `slices` were compared; `matched_slices` of them
-    are the nearest of one of the query's at least.
+    `distance` is the mean distance of the query's slices to their nearest here, or of the slices
+    here to their nearest of the query if that is greater (0 to 2). `slices` were compared;
+    `matched_slices` of them are the nearest of one of the query's at least.
     """
 
     rank: int

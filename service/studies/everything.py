@@ -34,15 +34,14 @@ class _Nearest:
             least, known = between.min(axis=1), self.there.get(key)
             self.there[key] = least if known is None else np.minimum(known, least)
             total, count = self.back.get(key, (0.0, 0))
-            self.back[key] = (total + between.min(axis=0).sum(), count + len(part))
+            self.back[key] = (total + float(between.min(axis=0).sum()), count + len(part))
             self.patient.setdefault(key, bytes(part["patient_key"][0]))
 
     def scores(self) -> dict[int, float]:
         """The score of each."""
         means = {key: total / count for key, (total, count) in self.back.items()}
         return {
-            key: float(score_of(float(nearest.mean()), means[key]))
-            for key, nearest in self.there.items()
+            key: score_of(float(nearest.mean()), means[key]) for key, nearest in self.there.items()
         }
 
 

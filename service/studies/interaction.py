@@ -1,8 +1,9 @@
 """Late interaction: how far one set of slices is from another. Numbers only, no database.
 
 Each slice of the query looks for its nearest slice of the other set (MaxSim, as ColBERT does with
-words: Khattab and Zaharia, SIGIR 2020), and each slice of the other set for its nearest of the
-query. docs/studies.md tells what this was measured against.
+words: Khattab and Zaharia, SIGIR 2020), and each of the other set for its nearest of the query. The
+greater of the two means is the score: the modified Hausdorff distance of Dubuisson and Jain (ICPR
+1994). docs/studies.md tells what it was measured against.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-BACK = 0.5
-"""The share of the way back, from the other set to the query, in a score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +27,8 @@ class Interaction:
 
     @property
     def score(self) -> float:
-        """The mean distance there and back; 0 where both sets hold the same slices."""
-        return float(score_of(self.distance.mean(), self.back.mean()))
+        """The mean distance, on the longer way; 0 where both sets hold the same slices."""
+        return score_of(float(self.distance.mean()), float(self.back.mean()))
 
 
 def interact(query: NDArray[np.float32], others: NDArray[np.float32]) -> Interaction:
@@ -53,15 +51,15 @@ def distances(query: NDArray[np.float32], others: NDArray[np.float32]) -> Floats
     return found
 
 
-def score_of(there: Floats | float, back: Floats | float) -> Floats | float:
-    """Scores from mean distances: of the query's slices to the others, and of those back."""
-    return (1 - BACK) * there + BACK * back
+def score_of(there: float, back: float) -> float:
+    """The score from mean distances: of the query's slices to the others, and of those back."""
+    return max(there, back)
 
 
 def score_at_least(nearest: Floats) -> Floats:
     """What scores are at least, from lower bounds (…, n) of the query's slices' distances.
 
-    No slice of the other set is nearer to the query than the least of them, on the way back either.
+    No score is less than the way there.
     """
-    found: Floats = np.asarray(score_of(nearest.mean(axis=-1), nearest.min(axis=-1)))
+    found: Floats = nearest.mean(axis=-1)
     return found
