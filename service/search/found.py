@@ -27,6 +27,29 @@ class Neighbour:
     series_id: int = field(repr=False)
     study_id: int = field(repr=False)
 
+    @property
+    def position(self) -> "Position":
+        """Where an answer that ends with this neighbour is to be continued."""
+        return Position(self.rank, self.distance, self.sop_instance_uid, self.frame)
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a ranking, kept by what stands there and not by counting.
+
+    Rows that arrive before it move nothing that follows.
+    """
+
+    rank: int
+    distance: float
+    sop_instance_uid: str
+    frame: int
+
+    @property
+    def key(self) -> tuple[float, str, int]:
+        """What rankings are sorted by."""
+        return self.distance, self.sop_instance_uid, self.frame
+
 
 @dataclass(frozen=True)
 class Step:

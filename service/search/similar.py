@@ -1,11 +1,13 @@
 """The slices similar to one of the gallery, as the API and the command line ask for them."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection
 
 from service.encoders import ActiveEncoder
 from service.errors import InvalidParameter
+from service.search.cursor import read_cursor, write_cursor
 from service.search.filters import EVERYTHING, Filters
 from service.search.found import Method, Neighbour, ScanReport
 from service.search.nearest import MAXIMUM_RANK, Collapse, nearest
@@ -53,29 +55,45 @@ def similar(connection: Connection, query: Query) -> Answer:
     """The k slices nearest to the query's, by default of other patients only.
 
     Raises:
-        InvalidParameter: k, frame or a filter is out of range.
+        InvalidParameter: k, frame or a filter is out of range, or the cursor not of this question.
+        StaleCursor: another encoder is active than when the cursor was given.
         InstanceUnknown, InstancePending, NotSearchable: the query's slice has no embedding.
         Unavailable: no encoder is active.
     """
     if not 1 <= query.k <= MAXIMUM_K:
         raise InvalidParameter(f"k must lie between 1 and {MAXIMUM_K}.")
     encoder, embedded = find_slice(connection, query.sop_instance_uid, query.frame)
+    asked = _facts(query)
+    after = None if query.cursor is None else read_cursor(encoder, asked, query.cursor)
+    begun = 0 if after is None else after.rank
+    k = min(query.k, MAXIMUM_RANK - begun)
+    if k < 1:
+        raise InvalidParameter(f"No rank beyond {MAXIMUM_RANK} can be asked for.")
     found = nearest(
         connection,
         encoder,
         Target.of(embedded),
         query.filters,
-        k=query.k,
+        k=k,
+        after=after,
         same_patient=query.same_patient,
         collapse=query.collapse,
         exact=query.exact,
         explain=query.explain,
     )
-    return Answer(
-        query,
-        encoder,
-        found.method,
-        found.complete,
-        found.neighbours,
-        explanation=found.explanation,
-    )
+    # Where fewer came than were asked for, there are no more.
+    is_last = len(found.neighbours) < k or begun + k >= MAXIMUM_RANK
+    cursor = None if is_last else write_cursor(encoder, asked, found.neighbours[-1].position)
+    how = (found.method, found.complete, found.neighbours)
+    return Answer(query, encoder, *how, next_cursor=cursor, explanation=found.explanation)
+
+
+def _facts(query: Query) -> dict[str, Any]:
+    """What a cursor belongs to: all but how many are asked for, and how they are found."""
+    return {
+        "sop_instance_uid": query.sop_instance_uid,
+        "frame": query.frame,
+        "same_patient": query.same_patient,
+        "collapse": query.collapse,
+        "filters": query.filters.facts(),
+    }
