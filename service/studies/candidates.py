@@ -20,8 +20,8 @@ from service.studies.scoring import Scored, best, score_units
 from service.studies.subject import Subject
 from service.studies.varied import varied
 
-SLICES_SENT = 64
-DEPTHS = (100, 500)
+SLICES_SENT = 32
+DEPTHS = (100, 300)
 MOST_SCORED = 400
 _AT_ONCE = 32
 # Distances found by PostgreSQL and by NumPy differ by rounding.
@@ -64,6 +64,8 @@ class Candidates:
             self.seen = len(bounds.seen)
             if self._score(bounds) and all(found):
                 return True
+            if len(self._tried) >= self.most_scored:
+                break
         return False
 
     @property

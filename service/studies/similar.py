@@ -15,7 +15,7 @@ from service.studies.scope import Scope, count_up_to, scope_of
 from service.studies.scoring import Scored
 from service.studies.subject import Subject, find_subject
 
-FEW_SLICES = 20_000
+FEW_SLICES = 50_000
 """Up to here reading all slices once takes less time than searching for candidates."""
 
 MOST_COMPARISONS = 100_000_000

@@ -27,7 +27,7 @@ def some(count: int, seed: int) -> Slices:
     return unit(np.random.default_rng(seed).normal(size=(count, DIMENSION)))
 
 
-def ask(engine: Engine, query: Query, *, few: int = 20_000) -> Answer:
+def ask(engine: Engine, query: Query, *, few: int = 50_000) -> Answer:
     with engine.connect() as connection:
         return similar_studies(connection, query, few=few)
 
