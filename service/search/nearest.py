@@ -1,22 +1,23 @@
 """The search itself: chooses the way, and answers with k rows wherever k rows exist.
 
-A short walk through the HNSW index comes first; where it cannot vouch for its answer a longer one,
-and where that cannot either the exact comparison (docs/search.md).
+A short walk through the HNSW index comes first. Where it cannot vouch for its answer, it has seen
+how common what is wanted is among the nearest rows, and that says whether a longer walk can, or
+the exact comparison is the way (docs/search.md).
 """
 
-from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from service.encoders import ActiveEncoder
 from service.search.filters import Filters
-from service.search.found import Found, Method, Neighbour, Position, ScanReport, Step
-from service.search.question import MAXIMUM_RANK, Collapse, Question, ask
-from service.search.scanning import count, scan
+from service.search.found import Found, Method, Neighbour, Position, Step
+from service.search.planning import longer_walk
+from service.search.question import MAXIMUM_RANK, Collapse, Page, Question, ask
+from service.search.reporting import report_of
+from service.search.scanning import Candidates, resolve, scan
 from service.search.target import Target
-from service.search.walking import LONG, SHORT, walk
+from service.search.walking import WALKS, walk
 
 __all__ = ["MAXIMUM_RANK", "Collapse", "nearest"]
 
@@ -48,35 +49,40 @@ def nearest(
         encoder,
         target,
         filters,
-        k=k,
-        offset=offset,
-        position=after,
+        page=Page(k, offset, after),
         same_patient=same_patient,
         collapse=collapse,
     )
     steps: list[Step] = []
     rows, method = _search(connection, question, steps, exact=exact)
-    report = _report(connection, question, steps) if explain else None
-    begins = question.rank_before + 1
+    report = None
+    if explain:
+        scope = resolve(connection, question)
+        report = report_of(connection, question, scope, steps, method)
+    begins = question.page.rank_before + 1
     neighbours = [Neighbour(rank, *row[:11]) for rank, row in enumerate(rows, begins)]
     return Found(neighbours, method, True, report)
 
 
 def _search(
     connection: Connection, question: Question, steps: list[Step], *, exact: bool
-) -> tuple[Sequence[Row[*tuple[Any, ...]]], Method]:
-    for way in () if exact else (SHORT, LONG):
+) -> tuple[Candidates, Method]:
+    way, scope = None if exact else WALKS[0], None
+    while way is not None:
         started = perf_counter()
-        found = walk(connection, question, way)
-        steps.append(Step(f"walk of {way.rows}", way.rows, 1000 * (perf_counter() - started)))
-        if found is not None:
-            return found, "hnsw"
+        walked = walk(connection, question, way)
+        steps.append(Step(f"walk of {way.rows} rows", walked.rows_walked, _ms_since(started)))
+        if walked.rows is not None:
+            return walked.rows, "hnsw"
+        started = perf_counter()
+        scope = scope or resolve(connection, question)
+        way = longer_walk(connection, question, scope, walked)
+        steps.append(Step("decision", 0, _ms_since(started)))
     started = perf_counter()
-    rows = scan(connection, question)
-    steps.append(Step("exact", None, 1000 * (perf_counter() - started)))
+    rows = scan(connection, question, scope or resolve(connection, question))
+    steps.append(Step("exact", None, _ms_since(started)))
     return rows, "exact"
 
 
-def _report(connection: Connection, question: Question, steps: list[Step]) -> ScanReport:
-    rows, passing = count(connection, question)
-    return ScanReport(rows, passing, 0, "", tuple(steps))
+def _ms_since(started: float) -> float:
+    return round(1000 * (perf_counter() - started), 3)

@@ -1,6 +1,6 @@
 """One search as the ways of searching get it: checked, and with its conditions as SQL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from service.db.vectors import format_vector
@@ -16,16 +16,12 @@ Collapse = Literal["none", "series", "patient"]
 
 
 @dataclass(frozen=True)
-class Question:
-    """Which k rows are wanted: those after `offset`, or those after a `position`."""
+class Page:
+    """Which rows are wanted: the k after the first `offset`, or after a `position`."""
 
-    encoder: ActiveEncoder
-    target: Target
-    conditions: Conditions
-    collapse: Collapse
     k: int
-    offset: int
-    position: Position | None
+    offset: int = 0
+    position: Position | None = None
 
     @property
     def wanted(self) -> int:
@@ -34,8 +30,35 @@ class Question:
 
     @property
     def rank_before(self) -> int:
-        """The rank after which the answer's begin."""
+        """The rank after which the page's begin."""
         return self.offset if self.position is None else self.position.rank
+
+    def check(self) -> None:
+        """Refuse what lies beyond the ranks that can be asked for.
+
+        Raises:
+            InvalidParameter: and says which can.
+        """
+        if self.k < 1 or self.offset < 0 or self.rank_before + self.k > MAXIMUM_RANK:
+            raise InvalidParameter(
+                f"k must be at least 1, and no rank beyond {MAXIMUM_RANK} can be asked for."
+            )
+
+
+@dataclass(frozen=True)
+class Question:
+    """One search; `conditions` are those of its filters, and of whom it leaves out."""
+
+    encoder: ActiveEncoder
+    target: Target
+    conditions: Conditions
+    collapse: Collapse
+    page: Page
+
+    @property
+    def unconditional(self) -> "Question":
+        """The same of all rows."""
+        return replace(self, conditions=Conditions((), (), {}))
 
     @property
     def point(self) -> str:
@@ -53,8 +76,8 @@ class Question:
         values = dict(self.conditions.values)
         if self.target.coordinates is not None:
             values["coordinates"] = format_vector(self.target.coordinates)
-        if self.position is not None:
-            values["since"] = self.position.distance
+        if self.page.position is not None:
+            values["since"] = self.page.position.distance
         return values
 
 
@@ -63,25 +86,19 @@ def ask(
     target: Target,
     filters: Filters,
     *,
-    k: int,
-    offset: int,
-    position: Position | None,
+    page: Page,
     same_patient: bool,
     collapse: Collapse,
 ) -> Question:
-    """A question within the first 500 ranks.
+    """A question that can be answered.
 
     Raises:
-        InvalidParameter: k or offset is out of range, or the filters contradict themselves.
+        InvalidParameter: its ranks are out of range, or the filters contradict themselves.
         ValueError: the target's coordinates are not of the encoder's dimension.
     """
-    begins = offset if position is None else position.rank
-    if k < 1 or offset < 0 or begins + k > MAXIMUM_RANK:
-        raise InvalidParameter(
-            f"k must be at least 1, and no rank beyond {MAXIMUM_RANK} can be asked for."
-        )
+    page.check()
+    filters.check()
     if target.coordinates is not None and target.coordinates.shape != (encoder.dimension,):
         raise ValueError(f"{target.coordinates.shape} coordinates, not {encoder.dimension}")
-    filters.check()
     conditions = conditions_of(target, filters, same_patient=same_patient)
-    return Question(encoder, target, conditions, collapse, k, offset, position)
+    return Question(encoder, target, conditions, collapse, page)

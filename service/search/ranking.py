@@ -17,7 +17,7 @@ def ranked(
     of equal distances is not known before all of these are.
     """
     certain = rows if is_all else [row for row in rows if row.distance < rows[-1].distance]
-    if question.position is not None:
-        key = question.position.key
+    if question.page.position is not None:
+        key = question.page.position.key
         certain = [row for row in certain if (row.distance, row.sop_instance_uid, row.frame) > key]
-    return certain[question.offset : question.wanted]
+    return certain[question.page.offset : question.page.wanted]

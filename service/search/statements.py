@@ -3,68 +3,76 @@
 Every part comes from this package or is an integer; a caller's values are bound parameters.
 """
 
+from collections.abc import Sequence
+
 from service.search.question import Question
 
+_IN_ORDER = 'ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame'
 _GROUPS = {"series": "series_id", "patient": "patient_key"}
 
 
 def walk_statement(question: Question) -> str:
     """What passes of the `:walk` rows that the index holds for the nearest.
 
-    `place` says how many of those are as near as a row; `walked` how many there were; `found_self`
-    whether the query's own row was among them.
+    `place` says how many of those are at least as near as a row. Each row tells of the whole walk,
+    too: how many rows it `walked`, how many of them passed (or groups, after the position), and
+    whether it `found_self`, the query's own row. Where nothing passed there is one row of nulls.
     """
     encoder = question.encoder
     distance = f"e.coordinates::vector({encoder.dimension}) <-> {question.point}"
     itself = "false"
     if question.target.slice is not None:
         itself = "(e.instance_id, e.frame) = (:instance_id, :frame)"
-    passing = f"SELECT e.* FROM placed e{_joins(question)} WHERE {_all_conditions(question)}"
+    conditions = _joined([*question.conditions.own, *question.conditions.of_series])
     return f"""
         WITH walked AS MATERIALIZED (
             SELECT e.instance_id, e.frame, e.series_id, e.study_id, e.patient_key, e.modality,
                    e.labels, e.plane, e.patient_sex, e.patient_age_years, {distance} AS distance
             FROM {encoder.partition} e ORDER BY {distance} LIMIT :walk),
-        placed AS MATERIALIZED (
-            SELECT *, count(*) OVER (ORDER BY distance) AS place, count(*) OVER () AS walked,
-                   coalesce(bool_or({itself}) OVER (), false) AS found_self
-            FROM walked e),
-        nearest AS MATERIALIZED ({_nearest_of_each(question, passing)} LIMIT :fetch)
-        {_told("n.place, n.walked, n.found_self")}
+        placed AS (SELECT *, count(*) OVER (ORDER BY distance) AS place FROM walked),
+        passing AS (SELECT e.* FROM placed e{_joins(question)} WHERE {conditions}),
+        best AS MATERIALIZED ({_best(question)}),
+        nearest AS MATERIALIZED (SELECT * FROM best ORDER BY distance LIMIT :fetch),
+        whole AS MATERIALIZED (
+            SELECT count(*) AS walked, coalesce(bool_or({itself}), false) AS found_self,
+                   (SELECT count(*) FROM best) AS passing
+            FROM walked e)
+        SELECT told.*, whole.walked, whole.passing, whole.found_self
+        FROM whole LEFT JOIN ({_told(", n.place")}) told ON true
+        ORDER BY told.distance, told.sop_instance_uid COLLATE "C", told.frame
     """
 
 
-def _nearest_of_each(question: Question, passing: str) -> str:
+def _best(question: Question) -> str:
     """The passing rows of a walk, or the nearest of each group."""
-    since = _since(question)
+    since = "true" if question.page.position is None else "distance >= :since"
     if question.collapse == "none":
-        return f"SELECT * FROM ({passing}) p WHERE {since} ORDER BY distance"
+        return f"SELECT * FROM passing WHERE {since}"
     group = f"p.{_GROUPS[question.collapse]}"
     return f"""
         SELECT * FROM (
-            SELECT DISTINCT ON ({group}) p.*
-            FROM ({passing}) p JOIN instance i USING (instance_id)
-            ORDER BY {group}, p.distance, i.sop_instance_uid COLLATE "C", p.frame
-        ) best WHERE {since} ORDER BY distance
+            SELECT DISTINCT ON ({group}) p.* FROM passing p JOIN instance i USING (instance_id)
+            ORDER BY {group}, p.distance, i.sop_instance_uid COLLATE "C", p.frame) b
+        WHERE {since}
     """
 
 
 def scan_statement(question: Question, series: str | None) -> str:
     """The `:fetch` nearest of all rows that pass; `series` is the condition on their series."""
     partition = question.encoder.partition
-    conditions = " AND ".join([*question.conditions.own, *([series] if series else [])]) or "true"
+    conditions = _joined([*question.conditions.own, *([series] if series else [])])
     distance = f"e.coordinates <-> {question.point}"
     if question.collapse == "none":
         return f"""
             WITH scanned AS MATERIALIZED (
                 SELECT e.instance_id, e.frame, {distance} AS distance
                 FROM {partition} e WHERE {conditions}
-                {"" if question.position is None else f"AND {distance} >= :since"}
+                {"" if question.page.position is None else f"AND {distance} >= :since"}
                 ORDER BY {distance} LIMIT :fetch),
             nearest AS (
                 SELECT e.*, n.distance FROM scanned n JOIN {partition} e USING (instance_id, frame)
                 WHERE e.encoder_id = {question.encoder.encoder_id})
-            {_told()}
+            {_told()} {_IN_ORDER}
         """
     group = _GROUPS[question.collapse]
     # An instance's patient has an index; the partition has one of series alone.
@@ -73,7 +81,7 @@ def scan_statement(question: Question, series: str | None) -> str:
         WITH groups AS MATERIALIZED (
             SELECT e.{group}, min({distance}) AS distance
             FROM {partition} e WHERE {conditions} GROUP BY e.{group}
-            {"" if question.position is None else f"HAVING min({distance}) >= :since"}
+            {"" if question.page.position is None else f"HAVING min({distance}) >= :since"}
             ORDER BY 2 LIMIT :fetch),
         nearest AS (
             SELECT best.*, g.distance FROM groups g CROSS JOIN LATERAL (
@@ -81,21 +89,20 @@ def scan_statement(question: Question, series: str | None) -> str:
                 WHERE e.encoder_id = {question.encoder.encoder_id} AND {of_group[question.collapse]}
                       AND {distance} = g.distance AND {conditions}
                 ORDER BY i.sop_instance_uid COLLATE "C", e.frame LIMIT 1) best)
-        {_told()}
+        {_told()} {_IN_ORDER}
     """
 
 
 def _told(more: str = "") -> str:
-    """What is told of each of the `nearest`, in order."""
+    """What is told of each of the `nearest`."""
     return f"""
         SELECT i.sop_instance_uid, n.frame, s.series_instance_uid, t.study_instance_uid,
                n.modality, n.distance, n.labels, n.instance_id, n.patient_key, n.series_id,
-               n.study_id{", " if more else ""}{more}
+               n.study_id{more}
         FROM nearest n
              JOIN instance i ON i.instance_id = n.instance_id
              JOIN series s ON s.series_id = n.series_id
              JOIN study t ON t.study_id = n.study_id
-        ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame
     """
 
 
@@ -105,12 +112,8 @@ def _joins(question: Question) -> str:
     return " JOIN series s ON s.series_id = e.series_id JOIN study t ON t.study_id = e.study_id"
 
 
-def _all_conditions(question: Question) -> str:
-    return " AND ".join([*question.conditions.own, *question.conditions.of_series]) or "true"
-
-
-def _since(question: Question) -> str:
-    return "true" if question.position is None else "distance >= :since"
+def _joined(conditions: Sequence[str]) -> str:
+    return " AND ".join(conditions) or "true"
 
 
 def series_statement(question: Question) -> str:
@@ -130,8 +133,17 @@ def _of_series(question: Question) -> str:
 
 def count_statement(question: Question, series: str | None) -> str:
     """How many rows there are, and how many pass."""
-    conditions = " AND ".join([*question.conditions.own, *([series] if series else [])]) or "true"
+    conditions = _joined([*question.conditions.own, *([series] if series else [])])
     return (
         f"SELECT count(*) AS rows, count(*) FILTER (WHERE {conditions}) AS passing"
         f" FROM {question.encoder.partition} e"
+    )
+
+
+def estimate_statement(question: Question, series: str | None) -> str:
+    """How PostgreSQL would look for all rows that pass, without doing it."""
+    conditions = _joined([*question.conditions.own, *([series] if series else [])])
+    return (
+        "EXPLAIN (FORMAT JSON) SELECT e.instance_id"
+        f" FROM {question.encoder.partition} e WHERE {conditions}"
     )

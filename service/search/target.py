@@ -5,8 +5,9 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from service.db.prepared import run_prepared
 from service.dropped import why_absent
 from service.encoders import ActiveEncoder, get_active
 from service.errors import InstancePending, InvalidParameter, NotSearchable
@@ -47,8 +48,7 @@ class Target:
         return cls(slice=embedded, patient_key=embedded.patient_key)
 
 
-_FIND = text(
-    """
+_FIND = """
     SELECT i.instance_id, i.state, i.reason, i.frames, i.patient_key, i.series_id, s.study_id,
            n.encoder_id, n.digest, n.name, n.dimension,
            EXISTS (SELECT FROM embedding e WHERE e.encoder_id = n.encoder_id
@@ -56,8 +56,7 @@ _FIND = text(
     FROM instance i JOIN series s USING (series_id)
          LEFT JOIN (SELECT * FROM encoder WHERE active) n ON true
     WHERE i.sop_instance_uid = :sop_instance_uid
-    """
-)
+"""
 
 
 def find_slice(
@@ -70,7 +69,7 @@ def find_slice(
         Unavailable: no encoder is active.
     """
     named = {"sop_instance_uid": sop_instance_uid, "frame": frame}
-    found = connection.execute(_FIND, named).one_or_none()
+    found = run_prepared(connection, _FIND, named).one_or_none()
     if found is None:
         raise why_absent(connection, sop_instance_uid)
     if found.state == "pending":

@@ -64,7 +64,7 @@ def test_a_neighbour_tells_where_it_belongs(engine: Engine, encoder: ActiveEncod
     other = replace(other, modality="MR", labels=("bleed", "glioma"))
     fill(engine, [query, other], encoder)
     answer = ask(engine, Query(query.sop_instance_uid, k=1))
-    assert answer.method == "hnsw"
+    assert answer.method == "exact"  # a walk is sure of half of what it sees
     assert answer.encoder == encoder
     (neighbour,) = answer.neighbours
     assert query.coordinates is not None

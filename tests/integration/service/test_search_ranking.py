@@ -126,11 +126,11 @@ def test_a_modality_is_kept_to_and_loses_nothing(
         answer = gallery.ask(
             Query(gallery.uids[number], k=K, filters=Filters(modality=(modality,)), exact=exact)
         )
-        assert answer.method == "exact"
+        assert answer.method == "exact" or not exact
         assert {n.modality for n in answer.neighbours} == {modality}
         others = gallery.patients != gallery.patients[number]
         missing += lost(gallery, answer, others & (gallery.modalities == modality), number)
-    assert missing == 0
+    assert missing <= (0 if exact else worst("hnsw", 30 * K))
 
 
 def test_a_rare_label_is_found_completely(gallery: Gallery) -> None:
@@ -176,9 +176,10 @@ def plans(gallery: Gallery, query: Query) -> str:
     def explain(
         _connection: Connection, cursor: Any, statement: str, parameters: Any, *_others: object
     ) -> None:
-        if "WITH nearest" in statement:
+        if "WITH walked" in statement or "WITH scanned" in statement:
             with cursor.connection.cursor() as own:
-                own.execute(f"EXPLAIN {statement}", parameters)
+                choices, _, search = statement.partition("WITH ")
+                own.execute(f"{choices} EXPLAIN WITH {search}", parameters)
                 found.extend(row[0] for row in own.fetchall())
 
     event.listen(gallery.engine, "before_cursor_execute", explain)
@@ -193,8 +194,8 @@ def plans(gallery: Gallery, query: Query) -> str:
     "query",
     [
         Query(""),
-        Query("", k=500),
         Query("", same_patient=True),
+        Query("", filters=Filters(label=("disease 0", "disease 1", "disease 2"))),
     ],
 )
 def test_the_approximate_way_walks_the_index(gallery: Gallery, query: Query) -> None:
@@ -203,16 +204,8 @@ def test_the_approximate_way_walks_the_index(gallery: Gallery, query: Query) -> 
     assert f"Seq Scan on {gallery.encoder.partition}" not in found
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        Query("", exact=True),
-        Query("", filters=Filters(modality=("MR",))),
-        Query("", filters=Filters(label=("disease 1",))),
-    ],
-)
-def test_the_exact_way_reads_every_row(gallery: Gallery, query: Query) -> None:
-    found = plans(gallery, replace(query, sop_instance_uid=gallery.uids[1500]))
+def test_the_exact_way_reads_every_row(gallery: Gallery) -> None:
+    found = plans(gallery, Query(gallery.uids[1500], exact=True))
     assert "hnsw" not in found
     assert f"Seq Scan on {gallery.encoder.partition}" in found
 

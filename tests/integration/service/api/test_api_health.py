@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
 from dicom_node.receive import Receiver
 from service.encoders import ActiveEncoder
+from service.search.filters import Filters
 from tests.integration.service.api.conftest import Filled
 from tests.support.databases import away
 from tests.support.galleries import MadeInstance, fill
@@ -122,8 +124,9 @@ def test_the_schema_describes_every_route(filled: Filled) -> None:
         assert {"200", "404", "422"} <= set(answers)
         assert "application/problem+json" in answers["404"]["content"]
     names = {p["name"] for p in schema["paths"][f"{instance}/similar"]["get"]["parameters"]}
-    filters = {"same_patient", "modality", "label", "exact"}
-    assert names == {"sop_instance_uid", "k", "frame"} | filters
+    ways = {"same_patient", "exact", "collapse", "explain", "cursor"}
+    filters = {field.name for field in fields(Filters)}
+    assert names == {"sop_instance_uid", "k", "frame"} | ways | filters
 
 
 def damage_by(path: Path, kind: str) -> None:

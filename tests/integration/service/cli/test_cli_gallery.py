@@ -85,7 +85,8 @@ def test_similar_slices_for_a_person_and_a_script(imported: Imported) -> None:
     body = imported.shell.run("similar", query, "-k", 5, "--json").json()
     assert {n["sop_instance_uid"] for n in body["neighbours"]} == set(others)
     assert [n["rank"] for n in body["neighbours"]] == [1, 2, 3, 4, 5]
-    assert set(body) == {"query", "encoder", "method", "complete", "neighbours"}
+    told = {"query", "encoder", "method", "complete", "neighbours"}
+    assert set(body) == {*told, "next_cursor", "explanation"}
     table = imported.shell.run("similar", query, "--exact")
     assert table.code == 0
     assert "(exact)" in table.output
