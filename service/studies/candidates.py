@@ -3,7 +3,7 @@
 Some of the query's slices look for their nearest slices. What their lists tell bounds every study's
 score from below; studies are scored in the order of that bound until it passes the k-th best score.
 If the bound of a study that no list holds has passed it, too, nothing can be missing. Otherwise the
-lists are made longer, and in the end the answer says that it is not proven.
+answer says that it is not proven: longer lists cost much and seldom prove more.
 """
 
 from dataclasses import dataclass, field
@@ -20,9 +20,10 @@ from service.studies.scoring import Scored, best, score_units
 from service.studies.subject import Subject
 from service.studies.varied import varied
 
-SLICES_SENT = 32
-DEPTHS = (100, 300)
-MOST_SCORED = 400
+SLICES_SENT = 16
+DEPTH = 100
+MOST_SCORED = 128
+"""Or four times as many as are wanted, if that is more."""
 _AT_ONCE = 32
 # Distances found by PostgreSQL and by NumPy differ by rounding.
 _ROUNDING = 1e-5
@@ -47,26 +48,18 @@ class Candidates:
     encoder: ActiveEncoder
     subject: Subject
     wanted: Wanted
-    most_scored: int = MOST_SCORED
-    depth: int = 0
     sent: int = 0
     seen: int = 0
     _scored: dict[int, Scored] = field(default_factory=dict)
-    _tried: set[int] = field(default_factory=set)
 
     def run(self) -> bool:
         """Look for the nearest; whether they are proven to be the nearest of all."""
         sent = varied(self.subject.coordinates, SLICES_SENT)
         bounds = Bounds(self.subject.coordinates, sent)
         self.sent = len(sent)
-        for self.depth in DEPTHS:
-            found = [self._list(bounds, number, int(place)) for number, place in enumerate(sent)]
-            self.seen = len(bounds.seen)
-            if self._score(bounds) and all(found):
-                return True
-            if len(self._tried) >= self.most_scored:
-                break
-        return False
+        found = [self._list(bounds, number, int(place)) for number, place in enumerate(sent)]
+        self.seen = len(bounds.seen)
+        return self._score(bounds) and all(found)
 
     @property
     def nearest(self) -> list[Scored]:
@@ -92,32 +85,32 @@ class Candidates:
             self.encoder,
             Target(coordinates=self.subject.coordinates[place], patient_key=patient_key),
             self.wanted.filters,
-            k=self.depth,
+            k=DEPTH,
             same_patient=self.wanted.same_patient,
         )
         least: dict[int, float] = {}
         for one in found.neighbours:
             key = one.study_id if self.wanted.scope.unit == "study" else one.series_id
             least.setdefault(key, one.distance)
-        is_all = len(found.neighbours) < self.depth
+        is_all = len(found.neighbours) < DEPTH
         bounds.note(number, least, float("inf") if is_all else found.neighbours[-1].distance)
         return found.complete
 
     def _score(self, bounds: Bounds) -> bool:
         """Score the candidates that may be among the nearest; whether no other study can be."""
-        waiting = [unit for unit in bounds.seen if unit not in self._tried]
+        waiting = list(bounds.seen)
+        most = max(MOST_SCORED, 4 * self.wanted.k)
         least = dict(zip(waiting, bounds.of(waiting), strict=True))
         waiting.sort(key=lambda unit: (least[unit], unit))
         for start in range(0, len(waiting), _AT_ONCE):
             if least[waiting[start]] > self._last() + _ROUNDING:
                 break
-            if len(self._tried) >= self.most_scored:
+            if start >= most:
                 return False
             units = waiting[start : start + _AT_ONCE]
             scope = self.wanted.scope
             found = score_units(self.connection, self.encoder, self.subject, scope, units)
             self._scored |= {one.key: one for one in found}
-            self._tried.update(units)
         return bounds.unseen >= self._last() - _ROUNDING
 
     def _last(self) -> float:

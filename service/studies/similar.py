@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from service.encoders import ActiveEncoder
 from service.errors import InvalidParameter
 from service.studies.answer import MAXIMUM_K, Account, Answer, Query, StepTime
-from service.studies.candidates import Candidates, Wanted
+from service.studies.candidates import DEPTH, Candidates, Wanted
 from service.studies.describing import describe
 from service.studies.everything import rank_everything
 from service.studies.scope import Scope, count_up_to, scope_of
@@ -121,7 +121,7 @@ def _candidates(
     is_proven = search.run()
     account = Account(
         slices_sent=search.sent,
-        depth=search.depth,
+        depth=DEPTH,
         studies_seen=search.seen,
         studies_scored=search.scored,
         slices=search.slices,

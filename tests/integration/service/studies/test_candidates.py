@@ -58,7 +58,7 @@ def test_more_than_there_are(gallery: Engine) -> None:
 
 
 def test_what_is_not_proven_is_said(gallery: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "DEPTHS", (2,))
+    monkeypatch.setattr(candidates, "DEPTH", 2)
     monkeypatch.setattr(candidates, "SLICES_SENT", 1)
     found = ask(gallery, Query("1.9.3", k=20), few=0)
     assert (found.method, found.complete) == ("candidates", False)
