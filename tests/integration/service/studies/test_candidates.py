@@ -50,7 +50,10 @@ def test_series_filters_and_patients_go_the_same_way(gallery: Engine) -> None:
         assert found.studies == known.studies
 
 
-def test_more_than_there_are(gallery: Engine) -> None:
+def test_lists_that_hold_all_that_there_is(
+    gallery: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "DEPTH", 500)
     query = Query("1.9.3", k=100, filters=Filters(label=("cluster 0",)))
     found, known = ask(gallery, query, few=0), ask(gallery, query, few=50_000)
     assert found.studies == known.studies
@@ -63,6 +66,17 @@ def test_what_is_not_proven_is_said(gallery: Engine, monkeypatch: pytest.MonkeyP
     found = ask(gallery, Query("1.9.3", k=20), few=0)
     assert (found.method, found.complete) == ("candidates", False)
     assert len(found.studies) < 20
+
+
+def test_the_work_ends_where_the_proof_would_take_too_much(
+    gallery: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("SLICES_SENT", 1), ("MOST_SCORED", 1), ("_AT_ONCE", 1)):
+        monkeypatch.setattr(candidates, name, value)
+    found = ask(gallery, Query("1.9.3", k=2, explain=True), few=0)
+    assert found.explanation is not None
+    assert found.explanation.studies_seen > found.explanation.studies_scored == 8
+    assert (len(found.studies), found.complete) == (2, False)
 
 
 @pytest.mark.parametrize("few", [0, 50_000])
