@@ -22,9 +22,8 @@ from service.studies.varied import varied
 
 SLICES_SENT = 16
 DEPTH = 100
-MOST_SCORED = 128
-"""Or four times as many as are wanted, if that is more."""
-_AT_ONCE = 32
+MOST_SCORED = 400
+_AT_ONCE = 40
 # Distances found by PostgreSQL and by NumPy differ by rounding.
 _ROUNDING = 1e-5
 
@@ -99,13 +98,12 @@ class Candidates:
     def _score(self, bounds: Bounds) -> bool:
         """Score the candidates that may be among the nearest; whether no other study can be."""
         waiting = list(bounds.seen)
-        most = max(MOST_SCORED, 4 * self.wanted.k)
         least = dict(zip(waiting, bounds.of(waiting), strict=True))
         waiting.sort(key=lambda unit: (least[unit], unit))
         for start in range(0, len(waiting), _AT_ONCE):
             if least[waiting[start]] > self._last() + _ROUNDING:
                 break
-            if start >= most:
+            if start >= MOST_SCORED:
                 return False
             units = waiting[start : start + _AT_ONCE]
             scope = self.wanted.scope

@@ -15,8 +15,11 @@ from service.studies.scope import Scope, count_up_to, scope_of
 from service.studies.scoring import Scored
 from service.studies.subject import Subject, find_subject
 
-FEW_SLICES = 50_000
-"""Up to here reading all slices once takes less time than searching for candidates."""
+FEW_SLICES = 100_000
+"""Up to here reading all slices once is worth its time: what it answers is proven."""
+
+FEW_COMPARISONS = 50_000_000
+"""And up to here, where the query has many slices: half of `MOST_COMPARISONS`."""
 
 MOST_COMPARISONS = 100_000_000
 """Slices of the gallery times slices of the query that `exact` compares: some seconds' work."""
@@ -48,7 +51,7 @@ class _Watch:
 def similar_studies(connection: Connection, query: Query, *, few: int = FEW_SLICES) -> Answer:
     """The k studies (or series) nearest to the query's, by default of other patients only.
 
-    Where at most `few` slices take part, all are compared.
+    Where at most `few` slices take part, all are compared, unless the query has very many.
 
     Raises:
         InvalidParameter: k or a filter is out of range, or `exact` would take too long.
@@ -91,12 +94,13 @@ def _why_everything(
     few: int,
 ) -> str | None:
     """Why all slices in scope are compared, or None where candidates are looked for."""
-    most = MOST_COMPARISONS // len(subject.rows) if query.exact else few
+    slices = len(subject.rows)
+    most = MOST_COMPARISONS // slices if query.exact else min(few, FEW_COMPARISONS // slices)
     if count_up_to(connection, encoder, scope, most) <= most:
-        return "it was asked for" if query.exact else f"no more than {few} slices take part"
+        return "it was asked for" if query.exact else f"no more than {most} slices take part"
     if query.exact:
         raise InvalidParameter(
-            f"exact would compare more than {most} slices with {len(subject.rows)}: filter "
+            f"exact would compare more than {most} slices with {slices}: filter "
             "further, ask about a series, or leave it out and see `complete`."
         )
     return None

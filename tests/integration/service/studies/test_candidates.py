@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from service.encoders import ActiveEncoder
 from service.search.filters import Filters
-from service.studies import candidates
+from service.studies import candidates, similar
 from service.studies.answer import Answer, Query
 from service.studies.similar import similar_studies
 from tests.support.encoders import DIMENSION, unit
@@ -71,7 +71,7 @@ def test_what_is_not_proven_is_said(gallery: Engine, monkeypatch: pytest.MonkeyP
 def test_the_work_ends_where_the_proof_would_take_too_much(
     gallery: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("SLICES_SENT", 1), ("MOST_SCORED", 1), ("_AT_ONCE", 1)):
+    for name, value in (("SLICES_SENT", 1), ("MOST_SCORED", 8), ("_AT_ONCE", 4)):
         monkeypatch.setattr(candidates, name, value)
     found = ask(gallery, Query("1.9.3", k=2, explain=True), few=0)
     assert found.explanation is not None
@@ -92,6 +92,14 @@ def test_a_study_that_comes_changes_the_order_of_no_others(
     after = [study.study_instance_uid for study in ask(gallery, replace(query, k=22), few).studies]
     assert "1.9.1001" in after
     assert [uid for uid in after if uid not in ("1.9.1000", "1.9.1001")][:20] == before
+
+
+def test_many_comparisons_are_not_made_unasked(
+    gallery: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similar, "FEW_COMPARISONS", 1000)
+    assert ask(gallery, Query("1.9.3"), few=50_000).method == "candidates"
+    assert ask(gallery, Query("1.9.3", exact=True), few=50_000).method == "exact"
 
 
 def test_exact_is_asked_for(gallery: Engine) -> None:
