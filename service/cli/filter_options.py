@@ -28,14 +28,21 @@ SexOption = Annotated[
     list[str] | None, typer.Option("--sex", help="The patient's sex: F, M or O (repeatable).")
 ]
 DescriptionOption = Annotated[
-    str | None, typer.Option("--series-description", help="What it contains.")
+    str | None, typer.Option("--series-description", help="A part of it.")
 ]
 DateFromOption = Annotated[
-    datetime | None, typer.Option("--study-date-from", formats=_DAY, help="As 2024-01-31.")
+    datetime | None,
+    typer.Option("--study-date-from", formats=_DAY, help="First study date, as 2024-01-31."),
 ]
-DateToOption = Annotated[datetime | None, typer.Option("--study-date-to", formats=_DAY)]
-AgeFromOption = Annotated[int | None, typer.Option("--age-from", min=0, max=200, help="In years.")]
-AgeToOption = Annotated[int | None, typer.Option("--age-to", min=0, max=200)]
+DateToOption = Annotated[
+    datetime | None, typer.Option("--study-date-to", formats=_DAY, help="Last study date.")
+]
+AgeFromOption = Annotated[
+    int | None, typer.Option("--age-from", min=0, max=200, help="Lowest age, in years.")
+]
+AgeToOption = Annotated[
+    int | None, typer.Option("--age-to", min=0, max=200, help="Highest age, in years.")
+]
 
 
 def filters_of(

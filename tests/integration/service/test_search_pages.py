@@ -136,3 +136,19 @@ def test_an_explanation_tells_what_was_done(engine: Engine, encoder: ActiveEncod
     assert rare.explanation is not None
     assert rare.explanation.rows_passing == 40
     assert [step.name for step in rare.explanation.steps][-1] == "exact"
+
+
+def test_rows_deleted_a_moment_ago_leave_no_gap(engine: Engine, encoder: ActiveEncoder) -> None:
+    """The index holds them until it is vacuumed, and a walk meets them first."""
+    fill(engine, clustered_instances(60, 20), encoder)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "DELETE FROM embedding e USING instance i WHERE i.instance_id = e.instance_id"
+                " AND i.sop_instance_uid !~ '^1.2.826.3.(0|1|2|3|4).'"
+            )
+        )
+    query = Query("1.2.826.3.0.0", k=30)
+    found, right = ask(engine, query), ask(engine, replace(query, exact=True))
+    assert uids(found) == uids(right)
+    assert len(found.neighbours) == 30

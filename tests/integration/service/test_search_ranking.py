@@ -176,11 +176,13 @@ def plans(gallery: Gallery, query: Query) -> str:
     def explain(
         _connection: Connection, cursor: Any, statement: str, parameters: Any, *_others: object
     ) -> None:
-        if "WITH walked" in statement or "WITH scanned" in statement:
-            with cursor.connection.cursor() as own:
-                choices, _, search = statement.partition("WITH ")
-                own.execute(f"{choices} EXPLAIN WITH {search}", parameters)
-                found.extend(row[0] for row in own.fetchall())
+        for begin in ("EXECUTE ", "WITH scanned"):
+            choices, found_it, search = statement.partition(begin)
+            # Who the slice is comes prepared, too, but reads no index of vectors.
+            if found_it and (begin != "EXECUTE " or "hnsw" in choices):
+                with cursor.connection.cursor() as own:
+                    own.execute(f"{choices} EXPLAIN {begin}{search}", parameters)
+                    found.extend(row[0] for row in own.fetchall())
 
     event.listen(gallery.engine, "before_cursor_execute", explain)
     try:
