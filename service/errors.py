@@ -38,6 +38,20 @@ class InstanceUnknown(ServiceError):
     title = "Instance unknown"
 
 
+class StudyUnknown(ServiceError):
+    """The gallery holds no study with that Study Instance UID."""
+
+    http_status = 404
+    title = "Study unknown"
+
+
+class SeriesUnknown(ServiceError):
+    """The study holds no series with that Series Instance UID."""
+
+    http_status = 404
+    title = "Series unknown"
+
+
 class PeerUnknown(ServiceError):
     """No peer of that name, or AE title, is known."""
 
@@ -57,6 +71,13 @@ class StaleCursor(ServiceError):
 
     http_status = 409
     title = "Stale cursor"
+
+
+class StudyPending(ServiceError):
+    """The study or series has arrived, but none of it is embedded yet; ask again in a moment."""
+
+    http_status = 409
+    title = "Study pending"
 
 
 class NotSearchable(ServiceError):

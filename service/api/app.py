@@ -18,6 +18,7 @@ from service.api import (
     labels,
     search,
     similar,
+    studies,
 )
 from service.api.deps import Resources, demand_key
 from service.api.problems import add_problem_handlers, problem
@@ -55,6 +56,7 @@ def create_app(resources: Resources) -> FastAPI:
     app.include_router(similar.router, dependencies=[Depends(demand_key)])
     app.include_router(search.router, dependencies=[Depends(demand_key)])
     app.include_router(evidence.router, dependencies=[Depends(demand_key)])
+    app.include_router(studies.router, dependencies=[Depends(demand_key)])
     app.include_router(explanations.router, dependencies=[Depends(demand_key)])
     app.include_router(associations.router, dependencies=[Depends(demand_key)])
     app.include_router(labels.router, dependencies=[Depends(demand_key)])

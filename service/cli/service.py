@@ -1,4 +1,4 @@
-"""Top-level commands: serve, similar, doctor, demo."""
+"""Top-level commands: serve, similar, similar-study, doctor, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 from service.cli.output import JsonOption, print_json, print_table
 from service.cli.search import search
 from service.cli.similar import similar
+from service.cli.similar_study import similar_study
 from service.settings import Settings
 
 
@@ -16,6 +17,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(serve)
     app.command()(similar)
     app.command()(search)
+    app.command()(similar_study)
     app.command()(doctor)
     app.command()(demo)
 
