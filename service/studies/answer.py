@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, Self
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.search.filters import EVERYTHING, Filters
 from service.search.nearest import Collapse
 from service.studies.rows import Unit

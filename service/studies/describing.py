@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, text
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.search.nearest import Collapse
 from service.studies.answer import MatchedSeries, Pair, SimilarStudy
 from service.studies.scope import Scope

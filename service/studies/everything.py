@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sqlalchemy import Connection
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.studies.interaction import Floats, distances, score_of
 from service.studies.rows import Rows, coordinates_of, stream_rows
 from service.studies.scope import Scope

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 
 Unit = Literal["study", "series"]
 Rows = NDArray[np.void]

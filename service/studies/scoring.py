@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.studies.interaction import Floats, interact
 from service.studies.rows import Rows, Unit, coordinates_of, read_rows
 from service.studies.scope import Scope

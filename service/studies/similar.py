@@ -5,7 +5,7 @@ from time import perf_counter
 
 from sqlalchemy import Connection
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter
 from service.studies.answer import MAXIMUM_K, Account, Answer, Query, StepTime
 from service.studies.candidates import DEPTH, Candidates, Wanted

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
-from service.encoders import ActiveEncoder, get_active
+from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import NotSearchable, SeriesUnknown, StudyPending, StudyUnknown
 from service.studies.rows import Rows, coordinates_of, read_rows
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decoding import Refusal, prepare_opening
-from service.encoders import EncoderDescription
+from service.encoders.registry import EncoderDescription
 from tests.support.galleries import MadeInstance
 
 _AT_ONCE = 32

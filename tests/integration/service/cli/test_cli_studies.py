@@ -1,6 +1,6 @@
 from sqlalchemy import Engine
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from tests.support.commands import Shell
 from tests.support.galleries import fill
 from tests.support.studies import clustered_studies

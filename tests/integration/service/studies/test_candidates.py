@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.search.filters import Filters
 from service.studies import candidates, similar
 from service.studies.answer import Answer, Query

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine
 
-from service.encoders import register
+from service.encoders.registry import register
 from service.search.filters import Filters
 from service.studies.answer import Query
 from service.studies.measuring import LabelledStudy, StudyFigures, measure
