@@ -12,8 +12,8 @@ from model.embedder import Embedder
 from model.manifest import ManifestRow, read_manifest
 from service.calibration.listed import Slices
 from service.calibration.unlike import embed_unlike, read_unlike
-from service.evaluating import embed, prepare_slices
 from service.settings import WorkerSettings
+from tests.support.shared_gallery import SharedGallery
 
 NOT_HEADS = Path(__file__).parent / "not_heads.csv"
 QUERIES = 4
@@ -34,20 +34,16 @@ class Embedded:
 
 
 @pytest.fixture(scope="session")
-def embedded(shared_data: Path) -> Embedded:
-    """All slices of the list, embedded on the CPU: a minute or two."""
-    settings = WorkerSettings(decode_processes=2)
+def embedded(shared_data: Path, shared_gallery: SharedGallery) -> Embedded:
+    """All slices of the list, with what is no head."""
     checkpoint = load(checkpoint_named("dev"))
     rows = tuple(read_manifest(shared_data / "slices.csv"))
-    prepared = prepare_slices(rows, checkpoint.info.preprocess, {}, settings, _silent)
-    assert prepared.rows == rows
-    embedder = Embedder(checkpoint)
-    vectors = embed(embedder, prepared.dataset, _silent)
-    slices = Slices(vectors, [row.label for row in rows], [row.patient_id for row in rows])
+    uids = [one.sop_instance_uid for one in shared_gallery.slices]
+    assert [row.sop_instance_uid for row in rows] == uids, "the list was read in another order"
+    slices = Slices(
+        shared_gallery.coordinates, [row.label for row in rows], [row.patient_id for row in rows]
+    )
     paths = read_unlike(NOT_HEADS, shared_data / "interop")
-    others = embed_unlike(paths, checkpoint.info.preprocess, embedder.coordinates, settings)
+    settings, coordinates_of = WorkerSettings(decode_processes=2), Embedder(checkpoint).coordinates
+    others = embed_unlike(paths, checkpoint.info.preprocess, coordinates_of, settings)
     return Embedded(rows, slices, others)
-
-
-def _silent(_done: int, _total: int) -> None:
-    pass
