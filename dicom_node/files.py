@@ -79,7 +79,7 @@ class ObjectStore:
         Raises:
             OutOfResources: the disk does not take it.
         """
-        # Asked of the system: a state of our own would be shared with a process that was forked, and
+        # Asked of the system: a state of our own would be shared with a process that is forked, and
         # its file would take the place of ours.
         identity = os.urandom(16).hex()
         return IncomingFile(self._objects, identity, meta, transfer_syntax_uid)
