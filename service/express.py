@@ -82,8 +82,6 @@ class ExpressLane:
                 if on_disk is not None:
                     on_disk()
                     cursor.execute("COMMIT")
-                if dropped_before := [uid for _, uid in rows if uid is not None]:
-                    cursor.execute(_FORGET, (dropped_before,))
         except psycopg2.Error as error:
             self.close()
             if has_waited(error.pgcode):
@@ -94,7 +92,24 @@ class ExpressLane:
         except BaseException:
             self.close()
             raise
+        self._forget([uid for _, uid in rows if uid is not None])
         return frozenset(name for name, _ in rows)
+
+    def _forget(self, dropped_before: Sequence[str]) -> None:
+        """Forget that some were dropped before.
+
+        They are committed, so that nothing is refused where this fails: the note stays, until
+        `service.readmitting` finds that it is no longer true.
+        """
+        if not dropped_before or self._connection is None:
+            return
+        try:
+            with closing(self._connection.cursor()) as cursor:
+                cursor.execute(_FORGET, (list(dropped_before),))
+        except psycopg2.Error as error:
+            fields = {"action": "express.not_forgotten", "error": type(error).__name__}
+            _LOG.warning("objects are noted as dropped although they are here", extra=fields)
+            self.close()
 
     def close(self) -> None:
         """Give the connection back, and with it whatever was not committed."""
