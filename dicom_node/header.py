@@ -134,8 +134,8 @@ def header_of(
     if strict:
         _require_syntax(source, pixels, is_explicit=is_explicit)
     own, common = found.split(_OWN_TAGS)
-    facts, zeros = _common_facts(common)
     instance_uid = checked_uid(text_of(own, "SOPInstanceUID", 256), UIDS["SOPInstanceUID"])
+    facts, zeros = _common_facts(common)
     if has_leading_zeros(instance_uid):
         zeros = zeros | {"SOPInstanceUID"}
     return Header(
