@@ -56,4 +56,5 @@ def test_wrong_usage_and_unknown_encoders_have_their_codes(shell: Shell, tmp_pat
     assert (refused.code, "damaged or exchanged" in refused.errors) == (1, True)
     assert "No reindex" in shell.run("index", "reindex", "--cancel").errors
     assert shell.run("encoder", "list", "--json").json() == []
-    assert shell.run("index", "status", "--json").json() == {"reindex": None, "encoders": []}
+    nothing = {"reindex": None, "encoders": [], "recall": None}
+    assert shell.run("index", "status", "--json").json() == nothing
