@@ -15,11 +15,11 @@ _GROUPS = {"series": "series_id", "patient": "patient_key"}
 def walk_statement(question: Question) -> str:
     """What passes of the `:walk` rows that the index holds for the nearest.
 
-    `place` says how many of those are at least as near as a row, as far as the index knows: where
-    it holds a projection, they are ordered by that, and compared with the row's whole distance. As
-    a projection shortens distances or keeps them, no row behind that place is nearer. Each row tells of the whole walk,
-    too: how many rows it `walked`, how many of them passed (or groups, after the position), and
-    whether it `found_self`, the query's own row. Where nothing passed there is one row of nulls.
+    `place` says how many of those are at least as near as a row, going by what the index holds of
+    them. A projection makes no distance longer: if it alone is farther than the row, so is all.
+    Each row tells of the whole walk, too: how many rows it `walked`, how many of them passed (or
+    groups, after the position), and whether it `found_self`, the query's own row. Where nothing
+    passed there is one row of nulls.
     """
     encoder = question.encoder
     point, dimension = question.point, encoder.dimension
