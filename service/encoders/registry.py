@@ -13,7 +13,12 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from service.db.tables import encoder
-from service.encoders.partitions import create_index, create_partition, partition_name
+from service.encoders.partitions import (
+    create_index,
+    create_partition,
+    indexed_dimension,
+    partition_name,
+)
 from service.errors import EncoderUnknown, InvalidParameter, Unavailable
 
 EncoderState = Literal["registered", "filling", "held", "ready", "active", "retired"]
@@ -60,6 +65,11 @@ class ActiveEncoder:
     def partition(self) -> str:
         """The table that holds this encoder's embeddings; safe to put into SQL."""
         return partition_name(self.encoder_id)
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether the index holds a part of the coordinates, which lie out of the rows."""
+        return indexed_dimension(self.dimension) < self.dimension
 
 
 @dataclass(frozen=True)

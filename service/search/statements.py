@@ -5,7 +5,7 @@ Every part comes from this package or is an integer; a caller's values are bound
 
 from collections.abc import Sequence
 
-from service.encoders.partitions import indexed, indexed_dimension
+from service.encoders.partitions import indexed
 from service.search.question import Question
 
 _IN_ORDER = 'ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame'
@@ -26,7 +26,7 @@ def walk_statement(question: Question) -> str:
     held = indexed("e.coordinates", dimension)
     order = f"{held} <-> {point}"
     columns, place, told = f"{order} AS distance", "count(*) OVER (ORDER BY distance)", ", n.place"
-    if indexed_dimension(dimension) < dimension:
+    if encoder.is_projected:
         order = f"{held} <-> {indexed(point, dimension)}"
         columns, place = f"e.coordinates <-> {point} AS distance, {order} AS bound", "NULL"
         told = ", (SELECT count(*) FROM walked w WHERE w.bound <= n.distance) AS place"

@@ -39,7 +39,7 @@ def gallery(
     """One whose index holds the coordinates, and one whose index holds the leading 256 of 2,500."""
     made, encoder = make_slices(), made_encoder()
     if request.param == "projected":
-        made = make_slices(patients=40)
+        made = make_slices(patients=50)
         encoder = wide_encoder(made)
         made = wide_slices(made, encoder)
     with search_gallery(cluster_url, tmp_path_factory.mktemp("search"), made, encoder) as filled:
