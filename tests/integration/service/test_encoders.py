@@ -15,7 +15,7 @@ from service.encoders.files import (
     kept_checkpoint,
 )
 from service.encoders.registry import ActiveEncoder, find_active, get_active, load_basis, register
-from service.errors import ConfigurationError, EncoderMismatch, Unavailable
+from service.errors import EncoderMismatch, Unavailable
 from service.settings import EncoderSettings
 from tests.support.encoders import EMBEDDING_DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance, fill
