@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from service.encoders.principal import turned_to_principal
 from tests.support.encoders import made_encoder, unit
@@ -9,7 +10,7 @@ from tests.support.encoders import made_encoder, unit
 HELD = 5
 
 
-def made(seed: int, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+def made(seed: int, dimension: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A basis, and embeddings that vary most along a few directions of its space."""
     random = np.random.default_rng(seed)
     basis = made_encoder(seed + 1, dimension).basis
@@ -25,8 +26,8 @@ def test_the_leading_coordinates_tell_most_and_distances_stay(dimension: int) ->
     assert np.allclose(turned.T @ turned, np.eye(dimension), atol=1e-5)
     before, after = embeddings @ basis, embeddings @ turned
     assert np.allclose(after @ turned.T, embeddings, atol=1e-5), "nothing is lost"
-    apart = [np.linalg.norm(found - found[0], axis=1) for found in (before, after)]
-    assert np.allclose(*apart, atol=1e-5)
+    apart, as_far = (np.linalg.norm(found - found[0], axis=1) for found in (before, after))
+    assert np.allclose(apart, as_far, atol=1e-5)
     varies = after.var(axis=0)
     assert np.all(np.diff(varies) < 1e-6)
     assert varies[:HELD].sum() > 0.9 * varies.sum() > before.var(axis=0)[:HELD].sum()
