@@ -63,7 +63,6 @@ def register_file(engine: Engine, settings: Settings, path: Path) -> ActiveEncod
 
     Raises:
         CheckpointError: the file cannot be used.
-        ConfigurationError: its coordinates have more dimensions than the index takes.
     """
     checkpoint = load(path)
     return register_checkpoint(engine, settings, path, Embedder(checkpoint), checkpoint.info)

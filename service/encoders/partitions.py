@@ -17,6 +17,8 @@ from service.tuning.partitions import tune_partition
 HNSW_EF_CONSTRUCTION = 128
 # pgvector's HNSW indexes `vector` up to 2,000 dimensions; inline storage ends there too.
 MAXIMUM_DIMENSION = 2000
+# Of longer coordinates the index holds so many: a projection, whose distances are never longer.
+PROJECTED_DIMENSION = 256
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _TRIES = 30
@@ -33,6 +35,18 @@ def index_name(encoder_id: int) -> str:
     return f"{partition_name(encoder_id)}_hnsw_idx"
 
 
+def indexed_dimension(dimension: int) -> int:
+    """How many coordinates of each vector the index holds: all, or the leading ones."""
+    return dimension if dimension <= MAXIMUM_DIMENSION else PROJECTED_DIMENSION
+
+
+def indexed(vector: str, dimension: int) -> str:
+    """What the index holds of a vector, as SQL; an index is found by this very expression."""
+    held = indexed_dimension(dimension)
+    part = vector if held == dimension else f"subvector({vector}, 1, {held})"
+    return f"{part}::vector({held})"
+
+
 def partition_exists(connection: Connection, encoder_id: int) -> bool:
     """Whether an encoder has a partition."""
     return connection.scalar(_REGCLASS, {"name": partition_name(encoder_id)}) is not None
@@ -42,14 +56,16 @@ _REGCLASS = text("SELECT to_regclass(:name)")
 
 
 def create_partition(connection: Connection, encoder_id: int, dimension: int) -> None:
-    """The partition takes coordinates of one length, inline in the row; it has no HNSW index yet.
+    """The partition takes coordinates of one length, and has no HNSW index yet.
 
-    An index that every row went through would make a fill several times slower.
+    They are inline in the row, as far as they fit into its page. An index that every row went
+    through would make a fill several times slower.
     """
     name = partition_name(encoder_id)
+    storage = "PLAIN" if dimension <= MAXIMUM_DIMENSION else "EXTERNAL"
     for statement in (
         f"CREATE TABLE {name} PARTITION OF embedding FOR VALUES IN ({int(encoder_id)})",
-        f"ALTER TABLE {name} ALTER COLUMN coordinates SET STORAGE PLAIN,"
+        f"ALTER TABLE {name} ALTER COLUMN coordinates SET STORAGE {storage},"
         f" ADD CONSTRAINT {name}_dimension_check"
         f" CHECK (vector_dims(coordinates) = {int(dimension)})",
     ):
@@ -69,7 +85,7 @@ def create_index(
     connection.exec_driver_sql(
         f"CREATE INDEX {'CONCURRENTLY ' * concurrently}{index_name(encoder_id)}"
         f" ON {partition_name(encoder_id)}"
-        f" USING hnsw ((coordinates::vector({int(dimension)})) vector_l2_ops)"
+        f" USING hnsw (({indexed('coordinates', int(dimension))}) vector_l2_ops)"
         f" WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})"
     )
 

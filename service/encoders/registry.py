@@ -14,12 +14,12 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from service.db.tables import encoder
 from service.encoders.partitions import (
-    MAXIMUM_DIMENSION,
     create_index,
     create_partition,
+    indexed_dimension,
     partition_name,
 )
-from service.errors import ConfigurationError, EncoderUnknown, InvalidParameter, Unavailable
+from service.errors import EncoderUnknown, InvalidParameter, Unavailable
 
 EncoderState = Literal["registered", "filling", "held", "ready", "active", "retired"]
 """What becomes of an encoder:
@@ -41,7 +41,8 @@ class EncoderDescription:
     """What the gallery must know of an encoder; `basis` is float32 (4096, D), columns orthonormal.
 
     An embedding is `basis @ coordinates`: distances between coordinates are distances between
-    embeddings (docs/architecture.md).
+    embeddings (docs/architecture.md). Of more than 2,000 columns the index holds the leading 256:
+    any are right, and searches are fast if slices differ most along them (`turned_to_principal`).
     """
 
     digest: str
@@ -64,6 +65,11 @@ class ActiveEncoder:
     def partition(self) -> str:
         """The table that holds this encoder's embeddings; safe to put into SQL."""
         return partition_name(self.encoder_id)
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether the index holds a part of the coordinates, which lie out of the rows."""
+        return indexed_dimension(self.dimension) < self.dimension
 
 
 @dataclass(frozen=True)
@@ -158,17 +164,8 @@ def load_basis(connection: Connection, encoder_id: int) -> NDArray[np.float32]:
 
 
 def register(connection: Connection, description: EncoderDescription) -> ActiveEncoder:
-    """Make an encoder's row if it is new; the first gets partition and index and becomes active.
-
-    Raises:
-        ConfigurationError: its coordinates have more dimensions than the index takes.
-    """
+    """Make an encoder's row if it is new; the first gets partition and index and becomes active."""
     dimension = description.basis.shape[1]
-    if dimension > MAXIMUM_DIMENSION:
-        raise ConfigurationError(
-            f"Encoder {description.name} has {dimension} dimensions of freedom; the index takes "
-            f"{MAXIMUM_DIMENSION}."
-        )
     change_encoders(connection)
     is_first = find_active(connection) is None
     encoder_id = connection.scalar(

@@ -10,6 +10,8 @@ from service.search.walking import WALKS, Walk, Walked
 
 # As many rows are compared in a scan in the time in which a walk comes to one (measured at 10^5).
 _SCANNED_PER_WALKED = 16
+# Out of the row, coordinates are fetched one by one either way.
+_FETCHED_PER_WALKED = 3
 # Of filters that leave less, none among the nearest rows means that the others are far away.
 _COMMON = 0.05
 
@@ -22,11 +24,12 @@ def longer_walk(
     if not longer:
         return None
     expected = estimate(connection, question, scope)
+    each = _FETCHED_PER_WALKED if question.encoder.is_projected else _SCANNED_PER_WALKED
     needed = last.needed
     if isinf(needed) and expected.passing >= _COMMON * expected.rows:
         # Perhaps only the patient's own slices stood in the way.
         needed = 2 * last.way.rows
     for way in longer:
-        if way.trusted >= needed and _SCANNED_PER_WALKED * way.rows < expected.reads:
+        if way.trusted >= needed and each * way.rows < expected.reads:
             return way
     return None

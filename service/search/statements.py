@@ -5,6 +5,7 @@ Every part comes from this package or is an integer; a caller's values are bound
 
 from collections.abc import Sequence
 
+from service.encoders.partitions import indexed
 from service.search.question import Question
 
 _IN_ORDER = 'ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame'
@@ -14,12 +15,21 @@ _GROUPS = {"series": "series_id", "patient": "patient_key"}
 def walk_statement(question: Question) -> str:
     """What passes of the `:walk` rows that the index holds for the nearest.
 
-    `place` says how many of those are at least as near as a row. Each row tells of the whole walk,
-    too: how many rows it `walked`, how many of them passed (or groups, after the position), and
-    whether it `found_self`, the query's own row. Where nothing passed there is one row of nulls.
+    `place` says how many of those are at least as near as a row, going by what the index holds of
+    them. A projection makes no distance longer: if it alone is farther than the row, so is all.
+    Each row tells of the whole walk, too: how many rows it `walked`, how many of them passed (or
+    groups, after the position), and whether it `found_self`, the query's own row. Where nothing
+    passed there is one row of nulls.
     """
     encoder = question.encoder
-    distance = f"e.coordinates::vector({encoder.dimension}) <-> {question.point}"
+    point, dimension = question.point, encoder.dimension
+    held = indexed("e.coordinates", dimension)
+    order = f"{held} <-> {point}"
+    columns, place, told = f"{order} AS distance", "count(*) OVER (ORDER BY distance)", ", n.place"
+    if encoder.is_projected:
+        order = f"{held} <-> {indexed(point, dimension)}"
+        columns, place = f"e.coordinates <-> {point} AS distance, {order} AS bound", "NULL"
+        told = ", (SELECT count(*) FROM walked w WHERE w.bound <= n.distance) AS place"
     itself = "false"
     if question.target.slice is not None:
         itself = "(e.instance_id, e.frame) = (:instance_id, :frame)"
@@ -27,9 +37,9 @@ def walk_statement(question: Question) -> str:
     return f"""
         WITH walked AS MATERIALIZED (
             SELECT e.instance_id, e.frame, e.series_id, e.study_id, e.patient_key, e.modality,
-                   e.labels, e.plane, e.patient_sex, e.patient_age_years, {distance} AS distance
-            FROM {encoder.partition} e ORDER BY {distance} LIMIT :walk),
-        placed AS (SELECT *, count(*) OVER (ORDER BY distance) AS place FROM walked),
+                   e.labels, e.plane, e.patient_sex, e.patient_age_years, {columns}
+            FROM {encoder.partition} e ORDER BY {order} LIMIT :walk),
+        placed AS (SELECT *, {place} AS place FROM walked),
         passing AS (SELECT e.* FROM placed e{_joins(question)} WHERE {conditions}),
         best AS MATERIALIZED ({_best(question)}),
         nearest AS MATERIALIZED (SELECT * FROM best ORDER BY distance LIMIT :fetch),
@@ -38,7 +48,7 @@ def walk_statement(question: Question) -> str:
                    (SELECT count(*) FROM best) AS passing
             FROM walked e)
         SELECT told.*, whole.walked, whole.passing, whole.found_self
-        FROM whole LEFT JOIN ({_told(", n.place")}) told ON true
+        FROM whole LEFT JOIN ({_told(told)}) told ON true
         ORDER BY told.distance, told.sop_instance_uid COLLATE "C", told.frame
     """
 

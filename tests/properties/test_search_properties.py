@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from service.search.filters import Filters
 from service.search.found import Neighbour
 from service.search.similar import MAXIMUM_K, Query, similar
-from tests.support.search_galleries import FIRST_DAY, SearchGallery, search_gallery
+from tests.support.encoders import made_encoder
+from tests.support.projected import wide_encoder, wide_slices
+from tests.support.search_galleries import (
+    FIRST_DAY,
+    SearchGallery,
+    make_slices,
+    search_gallery,
+)
 
 EXAMPLES = settings(
     max_examples=60,
@@ -25,10 +32,18 @@ CLOSE = 2e-5
 PAGES = 4
 
 
-@pytest.fixture(scope="module")
-def gallery(cluster_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchGallery]:
-    with search_gallery(cluster_url, tmp_path_factory.mktemp("search")) as made:
-        yield made
+@pytest.fixture(scope="module", params=["whole", "projected"])
+def gallery(
+    request: pytest.FixtureRequest, cluster_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SearchGallery]:
+    """One whose index holds the coordinates, and one whose index holds the leading 256 of 2,500."""
+    made, encoder = make_slices(), made_encoder()
+    if request.param == "projected":
+        made = make_slices(patients=50)
+        encoder = wide_encoder(made)
+        made = wide_slices(made, encoder)
+    with search_gallery(cluster_url, tmp_path_factory.mktemp("search"), made, encoder) as filled:
+        yield filled
 
 
 def some_of(*values: str) -> st.SearchStrategy[tuple[str, ...]]:

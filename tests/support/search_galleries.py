@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, create_engine, text
 
-from service.encoders.registry import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, EncoderDescription, register
 from service.export import export_gallery
 from service.search.filters import Filters
 from tests.support.databases import fresh_database
-from tests.support.encoders import DIMENSION, made_encoder, unit
+from tests.support.encoders import DIMENSION, unit
 from tests.support.galleries import MadeInstance, fill
 
 BODY_PARTS = ("HEAD", "Head", "NECK", None)
@@ -92,13 +92,14 @@ def _slice(patient: int, number: int, coordinates: NDArray[np.float32]) -> MadeI
 
 
 @contextmanager
-def search_gallery(cluster_url: str, folder: Path) -> Iterator[SearchGallery]:
-    """The gallery in a database of its own."""
+def search_gallery(
+    cluster_url: str, folder: Path, made: list[MadeInstance], description: EncoderDescription
+) -> Iterator[SearchGallery]:
+    """A gallery of these slices in a database of its own."""
     with fresh_database(cluster_url) as url:
         engine = create_engine(url)
-        made = make_slices()
         with engine.begin() as connection:
-            encoder = register(connection, made_encoder())
+            encoder = register(connection, description)
         fill(engine, made, encoder)
         _write_facts(engine, made)
         export_gallery(engine, folder / "gallery.npz")
