@@ -48,7 +48,7 @@ def test_an_administrators_settings_are_named_with_the_reason(tmp_path: Path) ->
             with engine.begin() as connection:
                 connection.execute(text("CREATE TABLE encoder (encoder_id int, digest text)"))
                 connection.execute(text("ALTER TABLE encoder ADD name text, ADD dimension int"))
-                connection.execute(text("ALTER TABLE encoder ADD active boolean"))
+                connection.execute(text("ALTER TABLE encoder ADD state text"))
             found = findings(engine)["database settings"]
             engine.dispose()
     finally:
