@@ -44,6 +44,7 @@ def nearest(
 
     Raises:
         InvalidParameter: k or offset is out of range, or the filters contradict themselves.
+        Unavailable: the target's slice was deleted a moment ago.
     """
     question = ask(
         encoder,
