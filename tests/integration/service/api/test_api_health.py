@@ -112,7 +112,10 @@ def test_the_schema_describes_every_route(filled: Filled) -> None:
     routes = {instance, *(f"{instance}/{r}" for r in ("similar", "embedding", "preview"))}
     routes.add(f"{instance}/similar/{{other_sop_instance_uid}}/explanation")
     others = {"/livez", "/readyz", "/metrics", "/v1/node/associations"}
-    others.add("/v1/search")
+    others |= {"/v1/search", "/v1/labels", "/v1/labels/import", f"{instance}/evidence"}
+    study = "/v1/studies/{study_instance_uid}"
+    others |= {f"{study}/similar", f"{study}/series/{{series_instance_uid}}/similar"}
+    others |= {f"{one}/labels{rest}" for one in (instance, study) for rest in ("", "/{label_id}")}
     assert set(schema["paths"]) == {*others, *routes}
     assert set(schema["paths"]["/v1/search"]) == {"post"}
     for reference in references(schema):

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -8,6 +9,13 @@ from service import keys
 from service.encoders.registry import ActiveEncoder
 from tests.support.serving import problem_of
 
+IDENTIFIERS = {
+    "sop_instance_uid": "1.2",
+    "other_sop_instance_uid": "1.3",
+    "study_instance_uid": "1.4",
+    "series_instance_uid": "1.5",
+    "label_id": "7",
+}
 Serve = Callable[..., httpx.Client]
 
 CLOSED = [
@@ -22,6 +30,21 @@ CLOSED = [
     "/v1/instances/1.2/similar?k=0",
     "/v1/instances/no-uid",
     "/v1/node/associations",
+    "/v1/instances/1.2/evidence",
+    "/v1/instances/1.2/labels",
+    "/v1/studies/1.4/labels",
+    "/v1/studies/1.4/similar",
+    "/v1/studies/1.4/series/1.5/similar",
+    "/v1/labels",
+]
+# Not by GET.
+CHANGING = [
+    ("POST", "/v1/search"),
+    ("POST", "/v1/labels/import"),
+    ("POST", "/v1/instances/1.2/labels"),
+    ("POST", "/v1/studies/1.4/labels"),
+    ("DELETE", "/v1/instances/1.2/labels/7"),
+    ("DELETE", "/v1/studies/1.4/labels/7"),
 ]
 
 
@@ -55,17 +78,34 @@ def test_nothing_is_searched_by_without_a_key(serve: Serve, key: str) -> None:
 
 def test_every_route_is_in_that_list(serve: Serve, key: str) -> None:
     schema = serve(demands_key=True).get("/openapi.json", headers=bearer(key)).json()
-    paths = {
-        path.replace("{sop_instance_uid}", "1.2").replace("{other_sop_instance_uid}", "1.3")
-        for path in schema["paths"]
-    }
-    assert paths - {"/livez", "/v1/search"} <= set(CLOSED)
+    known = {("GET", path) for path in CLOSED} | set(CHANGING)
+    assert {("GET", "/livez")} == asked_for(schema) - known
+    for path, methods in schema["paths"].items():
+        for described in methods.values():
+            assert ("401" in described["responses"]) == path.startswith("/v1/")
+
+
+def asked_for(schema: dict[str, Any]) -> set[tuple[str, str]]:
+    """All methods and paths, with identifiers put in."""
+    found = set()
+    for path, methods in schema["paths"].items():
+        filled = path.format_map(IDENTIFIERS)
+        found |= {(method.upper(), filled) for method in methods}
+    return found
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGING)
+def test_nothing_is_changed_without_a_key(
+    serve: Serve, encoder: ActiveEncoder, method: str, path: str
+) -> None:
+    assert "API key" in problem_of(serve(demands_key=True).request(method, path), 401)
 
 
 def test_with_a_key_all_of_it_answers(serve: Serve, key: str) -> None:
     client = serve(demands_key=True)
     statuses = [client.get(path, headers=bearer(key)).status_code for path in CLOSED]
-    assert statuses == [200, 200, 200, 404, 404, 404, 404, 404, 422, 422, 200]
+    assert statuses[:11] == [200, 200, 200, 404, 404, 404, 404, 404, 422, 422, 200]
+    assert statuses[11:] == [404, 200, 200, 404, 404, 200]
     assert client.get("/readyz", headers={"Authorization": f"bearer   {key}"}).status_code == 200
 
 
