@@ -109,15 +109,19 @@ def test_the_schema_describes_every_route(filled: Filled) -> None:
     schema = filled.client.get("/openapi.json").json()
     assert schema["openapi"].startswith("3.1")
     instance = "/v1/instances/{sop_instance_uid}"
-    routes = {instance, *(f"{instance}/{r}" for r in ("similar", "embedding", "preview"))}
-    routes.add(f"{instance}/similar/{{other_sop_instance_uid}}/explanation")
-    others = {"/livez", "/readyz", "/metrics", "/v1/node/associations"}
-    others |= {"/v1/search", "/v1/labels", "/v1/labels/import", f"{instance}/evidence"}
     study = "/v1/studies/{study_instance_uid}"
-    others |= {f"{study}/similar", f"{study}/series/{{series_instance_uid}}/similar"}
-    others |= {f"{one}/labels{rest}" for one in (instance, study) for rest in ("", "/{label_id}")}
-    assert set(schema["paths"]) == {*others, *routes}
+    of_instance = ("similar", "embedding", "preview", "evidence")
+    routes = {instance, *(f"{instance}/{route}" for route in of_instance)}
+    routes.add(f"{instance}/similar/{{other_sop_instance_uid}}/explanation")
+    routes |= {f"{study}/similar", f"{study}/series/{{series_instance_uid}}/similar"}
+    others = {"/livez", "/readyz", "/metrics", "/v1/node/associations"}
+    others |= {"/v1/search", "/v1/labels", "/v1/labels/import"}
+    said = {f"{of}/labels" for of in (instance, study)}
+    taken_back = {f"{of}/{{label_id}}" for of in said}
+    assert set(schema["paths"]) == {*others, *routes, *said, *taken_back}
     assert set(schema["paths"]["/v1/search"]) == {"post"}
+    assert all(set(schema["paths"][route]) == {"get", "post"} for route in said)
+    assert all(set(schema["paths"][route]) == {"delete"} for route in taken_back)
     for reference in references(schema):
         node = schema
         for part in reference.removeprefix("#/").split("/"):

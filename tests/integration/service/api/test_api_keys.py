@@ -1,5 +1,5 @@
+import re
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
@@ -9,13 +9,6 @@ from service import keys
 from service.encoders.registry import ActiveEncoder
 from tests.support.serving import problem_of
 
-IDENTIFIERS = {
-    "sop_instance_uid": "1.2",
-    "other_sop_instance_uid": "1.3",
-    "study_instance_uid": "1.4",
-    "series_instance_uid": "1.5",
-    "label_id": "7",
-}
 Serve = Callable[..., httpx.Client]
 
 CLOSED = [
@@ -30,21 +23,6 @@ CLOSED = [
     "/v1/instances/1.2/similar?k=0",
     "/v1/instances/no-uid",
     "/v1/node/associations",
-    "/v1/instances/1.2/evidence",
-    "/v1/instances/1.2/labels",
-    "/v1/studies/1.4/labels",
-    "/v1/studies/1.4/similar",
-    "/v1/studies/1.4/series/1.5/similar",
-    "/v1/labels",
-]
-# Not by GET.
-CHANGING = [
-    ("POST", "/v1/search"),
-    ("POST", "/v1/labels/import"),
-    ("POST", "/v1/instances/1.2/labels"),
-    ("POST", "/v1/studies/1.4/labels"),
-    ("DELETE", "/v1/instances/1.2/labels/7"),
-    ("DELETE", "/v1/studies/1.4/labels/7"),
 ]
 
 
@@ -76,36 +54,20 @@ def test_nothing_is_searched_by_without_a_key(serve: Serve, key: str) -> None:
     problem_of(allowed, 503)
 
 
-def test_every_route_is_in_that_list(serve: Serve, key: str) -> None:
-    schema = serve(demands_key=True).get("/openapi.json", headers=bearer(key)).json()
-    known = {("GET", path) for path in CLOSED} | set(CHANGING)
-    assert {("GET", "/livez")} == asked_for(schema) - known
-    for path, methods in schema["paths"].items():
-        for described in methods.values():
-            assert ("401" in described["responses"]) == path.startswith("/v1/")
-
-
-def asked_for(schema: dict[str, Any]) -> set[tuple[str, str]]:
-    """All methods and paths, with identifiers put in."""
-    found = set()
-    for path, methods in schema["paths"].items():
-        filled = path.format_map(IDENTIFIERS)
-        found |= {(method.upper(), filled) for method in methods}
-    return found
-
-
-@pytest.mark.parametrize(("method", "path"), CHANGING)
-def test_nothing_is_changed_without_a_key(
-    serve: Serve, encoder: ActiveEncoder, method: str, path: str
-) -> None:
-    assert "API key" in problem_of(serve(demands_key=True).request(method, path), 401)
+def test_no_route_answers_without_a_key(serve: Serve, key: str) -> None:
+    client = serve(demands_key=True)
+    paths = client.get("/openapi.json", headers=bearer(key)).json()["paths"]
+    closed = [(path, method) for path, of in paths.items() for method in of if path != "/livez"]
+    assert len(closed) >= 20
+    for path, method in closed:
+        response = client.request(method, re.sub(r"{\w+}", "1", path))
+        assert "API key" in problem_of(response, 401), (path, method)
 
 
 def test_with_a_key_all_of_it_answers(serve: Serve, key: str) -> None:
     client = serve(demands_key=True)
     statuses = [client.get(path, headers=bearer(key)).status_code for path in CLOSED]
-    assert statuses[:11] == [200, 200, 200, 404, 404, 404, 404, 404, 422, 422, 200]
-    assert statuses[11:] == [404, 200, 200, 404, 404, 200]
+    assert statuses == [200, 200, 200, 404, 404, 404, 404, 404, 422, 422, 200]
     assert client.get("/readyz", headers={"Authorization": f"bearer   {key}"}).status_code == 200
 
 
