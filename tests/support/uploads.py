@@ -1,7 +1,7 @@
 """Files to search by, made in memory, and a served gallery that a real worker embedded."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -26,7 +26,7 @@ from service.network_process import NetworkProcess
 from service.opening import object_store, patient_keyer, receiver
 from service.processes.worker import load_encoder
 from service.settings import EncoderSettings, HttpSettings, Settings, WorkerSettings
-from service.worker import Worker
+from service.worker import LiveSource, Worker, make_pool
 from tests.support.encoders import tiny_checkpoint
 from tests.support.objects import ct_dataset, write_file
 from tests.support.serving import serving
@@ -134,4 +134,6 @@ def embed_all(engine: Engine, store: ObjectStore, settings: Settings) -> None:
     """Let a worker embed whatever waits."""
     embedder, encoder = load_encoder(engine, settings)
     one = WorkerSettings(decode_processes=1)
-    Worker(engine, store, embedder, encoder, one, WorkerMetrics()).run(once=True)
+    with closing(make_pool(one)) as pool:
+        source = LiveSource(engine, encoder)
+        Worker(engine, store, embedder, source, one, WorkerMetrics(), pool).run(once=True)
