@@ -134,6 +134,6 @@ def embed_all(engine: Engine, store: ObjectStore, settings: Settings) -> None:
     """Let a worker embed whatever waits."""
     embedder, encoder = load_encoder(engine, settings)
     one = WorkerSettings(decode_processes=1)
+    source, metrics = LiveSource(engine, encoder), WorkerMetrics()
     with closing(make_pool(one)) as pool:
-        source = LiveSource(engine, encoder)
-        Worker(engine, store, embedder, source, one, WorkerMetrics(), pool).run(once=True)
+        Worker(engine, store, embedder, source, one, metrics, pool).run(once=True)
