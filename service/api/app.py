@@ -21,9 +21,20 @@ from service.api import (
     studies,
 )
 from service.api.deps import Resources, demand_key
-from service.api.problems import add_problem_handlers, problem
+from service.api.problems import add_problem_handlers, problem, responses
 from service.settings import is_loopback
 
+_KEYED = (
+    instances,
+    similar,
+    search,
+    evidence,
+    studies,
+    explanations,
+    associations,
+    labels,
+    label_import,
+)
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -52,15 +63,10 @@ def create_app(resources: Resources) -> FastAPI:
     )
     app.state.resources = resources
     app.include_router(health.router)
-    app.include_router(instances.router, dependencies=[Depends(demand_key)])
-    app.include_router(similar.router, dependencies=[Depends(demand_key)])
-    app.include_router(search.router, dependencies=[Depends(demand_key)])
-    app.include_router(evidence.router, dependencies=[Depends(demand_key)])
-    app.include_router(studies.router, dependencies=[Depends(demand_key)])
-    app.include_router(explanations.router, dependencies=[Depends(demand_key)])
-    app.include_router(associations.router, dependencies=[Depends(demand_key)])
-    app.include_router(labels.router, dependencies=[Depends(demand_key)])
-    app.include_router(label_import.router, dependencies=[Depends(demand_key)])
+    for routes in _KEYED:
+        app.include_router(
+            routes.router, dependencies=[Depends(demand_key)], responses=responses(401)
+        )
     add_problem_handlers(app)
     _add_schema_route(app)
     _measure_requests(app, resources)

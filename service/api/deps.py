@@ -1,14 +1,17 @@
 """What routes need: the gallery's connection, the decoding pool, and who may ask."""
 
-from collections.abc import Iterator
+from asyncio import Semaphore
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Annotated
 
 import numpy as np
+from anyio import CancelScope
 from fastapi import Depends, Path, Request
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, QueuePool
+from starlette.concurrency import run_in_threadpool
 
 from dicom_node.files import ObjectStore
 from service.api.uploading import UploadGate
@@ -45,10 +48,14 @@ class Resources:
     standbys: tuple[Engine, ...] = ()
     maximum_staleness_s: float = 10.0
     searches: Readers = field(init=False)
+    connections: Semaphore = field(init=False)
     _bases: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.searches = Readers(self.engine, self.standbys, self.maximum_staleness_s)
+        pool = self.engine.pool
+        # Less than the pool may have with its overflow, which is left to what asks it in threads.
+        self.connections = Semaphore(pool.size() if isinstance(pool, QueuePool) else 1)
 
     @property
     def queries(self) -> QuerySearch:
@@ -72,13 +79,23 @@ def get_resources(request: Request) -> Resources:
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
 
 
-def get_connection(resources: ResourcesDep) -> Iterator[Connection]:
-    """A connection for the time of one request; nothing that a route does is committed."""
-    with resources.engine.connect() as connection:
-        yield connection
+async def get_connection(resources: ResourcesDep) -> AsyncIterator[Connection]:
+    """A connection for the time of one request; nothing that a route does is committed.
+
+    Requests beyond a number wait here without a thread: threads that all wait for connections would
+    leave none to the routes that hold them.
+    """
+    async with resources.connections:
+        connection = await run_in_threadpool(resources.engine.connect)
+        try:
+            yield connection
+        finally:
+            with CancelScope(shield=True):
+                await run_in_threadpool(connection.close)
 
 
-ConnectionDep = Annotated[Connection, Depends(get_connection)]
+# Given back before the answer is sent, however slowly that is read.
+ConnectionDep = Annotated[Connection, Depends(get_connection, scope="function")]
 
 _UID = r"^[0-9]+(\.[0-9]+)*$"
 

@@ -5,8 +5,9 @@ from typing import Literal, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from sqlalchemy import Connection
 
-from service.api.deps import ConnectionDep, SopInstanceUid
+from service.api.deps import SearchesDep, SopInstanceUid
 from service.api.instances import FrameNumber
 from service.api.problems import responses
 from service.evidence.evidence import Evidence, Voter, evidence_of
@@ -155,12 +156,16 @@ def _reliability(evidence: Evidence) -> ReliabilityBody | None:
 
 @router.get("/evidence", responses=responses(404, 409, 422, 503))
 def get_evidence(
-    sop_instance_uid: SopInstanceUid, connection: ConnectionDep, frame: FrameNumber = 1
+    sop_instance_uid: SopInstanceUid, searches: SearchesDep, frame: FrameNumber = 1
 ) -> EvidenceBody:
     """What the nearest slices of 50 other patients were labelled; evidence, not a diagnosis.
 
     One vote a patient, weighed by distance and corrected for frequent labels. Only labels that a
     person stands behind count. docs/evidence.md explains every number.
     """
-    encoder, found = find_slice(connection, sop_instance_uid, frame)
-    return EvidenceBody.of(evidence_of(connection, encoder, Target.of(found)))
+
+    def ask(connection: Connection) -> Evidence:
+        encoder, found = find_slice(connection, sop_instance_uid, frame)
+        return evidence_of(connection, encoder, Target.of(found))
+
+    return EvidenceBody.of(searches.run(ask))

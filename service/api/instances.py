@@ -69,23 +69,20 @@ def get_embedding(
     response_class=Response,
 )
 def get_preview(
-    sop_instance_uid: SopInstanceUid,
-    connection: ConnectionDep,
-    resources: ResourcesDep,
-    frame: FrameNumber = 1,
+    sop_instance_uid: SopInstanceUid, resources: ResourcesDep, frame: FrameNumber = 1
 ) -> Response:
     """The slice as a PNG, windowed as its header says."""
-    row = connection.execute(
-        select(instance.c.file_name, instance.c.frames).where(
-            instance.c.sop_instance_uid == sop_instance_uid
-        )
-    ).one_or_none()
-    if row is None:
-        raise why_absent(connection, sop_instance_uid)
+    # Decoding may take seconds: the connection goes back to the pool before it.
+    with resources.engine.connect() as connection:
+        row = connection.execute(
+            select(instance.c.file_name, instance.c.frames).where(
+                instance.c.sop_instance_uid == sop_instance_uid
+            )
+        ).one_or_none()
+        if row is None:
+            raise why_absent(connection, sop_instance_uid)
     if frame > row.frames:
         raise InvalidParameter(f"{sop_instance_uid} has {row.frames} frame(s), not {frame}.")
-    # Decoding may take seconds: the connection goes back to the pool before it.
-    connection.close()
     if not resources.decoding.acquire(timeout=_PREVIEW_WAIT_S):
         raise Unavailable("Too many previews are being drawn; try again in a moment.")
     try:

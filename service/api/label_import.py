@@ -6,10 +6,12 @@ from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from service.api.deps import CallerDep, ResourcesDep
 from service.api.label_schemas import ImportBody
 from service.api.problems import responses
+from service.errors import UploadIncomplete
 from service.labels.importing import import_labels
 
 _IN_MEMORY = 1 << 20
@@ -23,22 +25,27 @@ async def get_table(request: Request) -> AsyncIterator[IO[bytes]]:
 
     Raises:
         HTTPException: it is no CSV, or too large.
+        UploadIncomplete: the sender is gone.
     """
     media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type != "text/csv":
         raise HTTPException(415, "Send the table as text/csv.")
     with SpooledTemporaryFile(_IN_MEMORY) as file:
-        async for chunk in request.stream():
-            file.write(chunk)
-            if file.tell() > _MAXIMUM_BYTES:
-                raise HTTPException(413, f"A table has at most {_MAXIMUM_BYTES >> 20} MiB: cut it.")
+        try:
+            async for chunk in request.stream():
+                file.write(chunk)
+                if file.tell() > _MAXIMUM_BYTES:
+                    most = _MAXIMUM_BYTES >> 20
+                    raise HTTPException(413, f"A table has at most {most} MiB: cut it.")
+        except ClientDisconnect:
+            raise UploadIncomplete("The table ended early; nothing of it is recorded.") from None
         file.seek(0)
         yield file
 
 
 @router.post(
     "/import",
-    responses=responses(413, 415, 422, 503),
+    responses=responses(408, 413, 415, 422, 503),
     openapi_extra={
         "requestBody": {
             "required": True,

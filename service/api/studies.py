@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.deps import ConnectionDep
+from service.api.deps import SearchesDep
 from service.api.filters import FiltersDep
 from service.api.problems import responses
 from service.studies.answer import MAXIMUM_K, Answer
@@ -158,7 +158,7 @@ class SimilarStudiesBody(BaseModel):
 @router.get("/similar", responses=responses(404, 409, 422, 503))
 def get_similar_studies(
     study_instance_uid: StudyInstanceUid,
-    connection: ConnectionDep,
+    searches: SearchesDep,
     filters: FiltersDep,
     k: K = 10,
     same_patient: SamePatient = False,
@@ -168,14 +168,16 @@ def get_similar_studies(
 ) -> SimilarStudiesBody:
     """The k studies nearest to this one by their slices, and which slice matched which."""
     query = StudyQuery(study_instance_uid, None, k, same_patient, filters, collapse, exact, explain)
-    return SimilarStudiesBody.of(similar_studies(connection, query))
+    return SimilarStudiesBody.of(
+        searches.run(lambda connection: similar_studies(connection, query))
+    )
 
 
 @router.get("/series/{series_instance_uid}/similar", responses=responses(404, 409, 422, 503))
 def get_similar_series(
     study_instance_uid: StudyInstanceUid,
     series_instance_uid: SeriesInstanceUid,
-    connection: ConnectionDep,
+    searches: SearchesDep,
     filters: FiltersDep,
     k: K = 10,
     same_patient: SamePatient = False,
@@ -194,4 +196,6 @@ def get_similar_series(
         exact,
         explain,
     )
-    return SimilarStudiesBody.of(similar_studies(connection, query))
+    return SimilarStudiesBody.of(
+        searches.run(lambda connection: similar_studies(connection, query))
+    )

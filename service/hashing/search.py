@@ -15,6 +15,7 @@ from service.search.filters import Filters
 from service.search.found import Found, Neighbour, Position
 from service.search.nearest import nearest
 from service.search.question import Page, Question, ask
+from service.search.scanning import require_point
 from service.search.target import Target
 
 # Measured on clustered slices (docs/hash.md).
@@ -43,6 +44,7 @@ def hashed_nearest(
     Raises:
         InvalidParameter: k or offset is out of range, or the filters contradict themselves.
         NotSearchable: this gallery's encoder has no codes.
+        Unavailable: the target's slice was deleted a moment ago.
     """
     if not has_codes(connection, encoder.encoder_id):
         raise NotSearchable(
@@ -52,6 +54,7 @@ def hashed_nearest(
     question = ask(encoder, target, filters, page=page, same_patient=same_patient, collapse="none")
     wanted = candidates or max(_CANDIDATES, _EACH * (page.rank_before + k))
     rows = _search(connection, question, wanted)
+    require_point(connection, question)
     if len(rows) < k:
         which: dict[str, Any] = {"k": k, "offset": offset, "after": after}
         which["same_patient"] = same_patient

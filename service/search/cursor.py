@@ -15,6 +15,8 @@ from service.search.found import Position
 
 _LONGEST = 2000
 _DIGITS = 16
+_LONGEST_UID = 64
+_LAST_FRAME = 2**31 - 1
 
 
 def write_cursor(encoder: ActiveEncoder, question: dict[str, Any], position: Position) -> str:
@@ -42,9 +44,22 @@ def read_cursor(encoder: ActiveEncoder, question: dict[str, Any], cursor: str) -
         raise StaleCursor("The active encoder has changed: ask again without the cursor.")
     if digest != _digest(question):
         raise InvalidParameter("The cursor continues another question: repeat its parameters.")
-    if position.rank < 1 or not position.distance >= 0:
+    if not _is_possible(position):
         raise InvalidParameter("The cursor is not one that an answer gave.")
     return position
+
+
+def _is_possible(position: Position) -> bool:
+    """Whether a slice may stand there; what cannot be a UID must not reach the database."""
+    uid = position.sop_instance_uid
+    return (
+        position.rank >= 1
+        and position.distance >= 0
+        and 1 <= position.frame <= _LAST_FRAME
+        and len(uid) <= _LONGEST_UID
+        and uid.isascii()
+        and uid.isprintable()
+    )
 
 
 def _named(encoder: ActiveEncoder) -> str:

@@ -44,14 +44,11 @@ def nearest(
 
     Raises:
         InvalidParameter: k or offset is out of range, or the filters contradict themselves.
+        Unavailable: the target's slice is gone.
     """
+    page = Page(k, offset, after)
     question = ask(
-        encoder,
-        target,
-        filters,
-        page=Page(k, offset, after),
-        same_patient=same_patient,
-        collapse=collapse,
+        encoder, target, filters, page=page, same_patient=same_patient, collapse=collapse
     )
     steps: list[Step] = []
     rows, method = _search(connection, question, steps, exact=exact)

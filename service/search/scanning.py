@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, text
 
+from service.errors import Unavailable
 from service.search.question import Question
 from service.search.ranking import ranked
 from service.search.statements import (
@@ -47,17 +48,37 @@ def resolve(connection: Connection, question: Question) -> Scope:
 
 
 def scan(connection: Connection, question: Question, scope: Scope) -> Candidates:
-    """The rows asked for; all of them if they are fewer than k."""
+    """The rows asked for; all of them if they are fewer than k.
+
+    Raises:
+        Unavailable: the query's slice is gone; see `require_point`.
+    """
     statement = text(_MEMORY + scan_statement(question, scope.series))
     fetch = question.page.wanted + _SPARE
     while True:
         rows = connection.execute(statement, scope.values | {"fetch": fetch}).all()
+        require_point(connection, question)
         is_all = len(rows) < fetch
         found = ranked(rows, question, is_all=is_all)
         if is_all or len(found) == question.page.k:
             return found
         # More rows than there is room for are equally far away.
         fetch *= _WIDER
+
+
+def require_point(connection: Connection, question: Question) -> None:
+    """Refuse what was found near a slice that was deleted meanwhile: its distances are null.
+
+    Asked afterwards: what is there still was there before.
+
+    Raises:
+        Unavailable: it is gone.
+    """
+    if question.target.slice is None:
+        return
+    place = {"instance_id": question.target.slice.instance_id, "frame": question.target.slice.frame}
+    if not connection.scalar(text(f"SELECT {question.point} IS NOT NULL"), place):
+        raise Unavailable("The slice is being deleted; try again in a moment.")
 
 
 def count(connection: Connection, question: Question, scope: Scope) -> tuple[int, int]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from math import ceil, inf
 from typing import Any
 
+import psycopg2
 from sqlalchemy import Connection, Row
+from sqlalchemy.exc import OperationalError
 
 from service.db.prepared import run_prepared
 from service.search.question import Question
@@ -69,17 +71,28 @@ def walk(connection: Connection, question: Question, way: Walk) -> Walked:
     values = question.values | {"walk": way.rows, "fetch": fetch}
     statement = walk_statement(question)
     rows = run_prepared(connection, statement, values, way.settings + _FORCE).all()
-    with closing(connection.connection.cursor()) as cursor:  # a third of the time of the longer way
-        cursor.execute(_RESET)
+    _reset(connection)
     whole = rows[0]
+    if question.target.slice is not None and not whole.found_self:
+        # Either the index lost it or it was deleted a moment ago, and distances from it are null.
+        return Walked(None, way, whole.walked, inf)
     rows = [row for row in rows if row.sop_instance_uid is not None]
     found = ranked(rows, question, is_all=len(rows) < fetch)
     if len(found) < question.page.k:
         share = whole.passing / question.page.wanted
         return Walked(None, way, whole.walked, ceil(whole.walked / share) if share else inf)
     place = found[-1].place
-    is_lost = question.target.slice is not None and not whole.found_self
     # Rows that were deleted a moment ago stand in the index still, and take places in a walk.
-    if is_lost or place > way.trusted * min(1.0, whole.walked / way.rows):
-        return Walked(None, way, whole.walked, inf if is_lost else place)
+    if place > way.trusted * min(1.0, whole.walked / way.rows):
+        return Walked(None, way, whole.walked, place)
     return Walked(found, way, whole.walked, place)
+
+
+def _reset(connection: Connection) -> None:
+    """Let what follows in the transaction be planned as usual."""
+    with closing(connection.connection.cursor()) as cursor:  # a third of the time of the longer way
+        try:
+            cursor.execute(_RESET)
+        except psycopg2.Error as error:
+            # Callers know one sign of a database that is away.
+            raise OperationalError(_RESET, None, error) from None

@@ -51,7 +51,8 @@ class _Watch:
 def similar_studies(connection: Connection, query: Query, *, few: int = FEW_SLICES) -> Answer:
     """The k studies (or series) nearest to the query's, by default of other patients only.
 
-    Where at most `few` slices take part, all are compared, unless the query has very many.
+    Where at most `few` slices take part, all are compared, unless the query has very many. All is
+    read as it is at one moment, if the caller has begun no transaction.
 
     Raises:
         InvalidParameter: k or a filter is out of range, or `exact` would take too long.
@@ -60,6 +61,9 @@ def similar_studies(connection: Connection, query: Query, *, few: int = FEW_SLIC
     """
     if not 1 <= query.k <= MAXIMUM_K:
         raise InvalidParameter(f"k must lie between 1 and {MAXIMUM_K}.")
+    if not connection.in_transaction():
+        # What is deleted meanwhile would be ranked by one statement and unknown to the next.
+        connection.execution_options(isolation_level="REPEATABLE READ")
     watch = _Watch()
     encoder, subject = find_subject(connection, query.study_instance_uid, query.series_instance_uid)
     watch.note("query")

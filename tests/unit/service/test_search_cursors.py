@@ -15,6 +15,7 @@ from service.search.found import Position
 ENCODER = ActiveEncoder(3, "ab" * 32, "made", 24)
 QUESTION = {"sop_instance_uid": "1.2", "filters": {"modality": ("MR",)}}
 PLACE = Position(25, 0.12345678901234567, "1.2.3", 2)
+WRITTEN = json.loads(base64.urlsafe_b64decode(write_cursor(ENCODER, QUESTION, PLACE) + "=="))[:4]
 
 
 def token(content: Any) -> str:
@@ -53,6 +54,8 @@ def test_another_question_refuses_it() -> None:
         *(token(content) for content in (None, 7, [], {}, ["a"] * 5, [[]] * 6, "abcdef")),
         token(["3-" + "ab" * 8, "0" * 16, "one", 0.5, "1.2", 1]),
         token([[1]] * 20_000),
+        *(token([*WRITTEN, uid, 2]) for uid in ("1.2\x00", "1.2\ud800", "1.é", "1" * 65)),
+        *(token([*WRITTEN, "1.2", frame]) for frame in (0, 2**31)),
     ],
 )
 def test_what_is_no_token_is_refused(cursor: str) -> None:

@@ -78,6 +78,30 @@ def test_the_standby_answers_until_something_is_deleted(
     eventually(lambda: _is_up(pair), "the standby is back")
 
 
+def test_the_standby_answers_about_studies_and_evidence_too(
+    client: httpx.Client, pair: Pair, encoder: ActiveEncoder, slices: list[MadeInstance]
+) -> None:
+    asked, gone = slices[0], slices[1]
+    (like,) = clustered_instances(patients=1, slices_each=1, seed=7)
+    new = MadeInstance(NEW, patient=99, coordinates=like.coordinates)
+    paths = (
+        f"/v1/studies/{asked.study_instance_uid}/similar?k=100",
+        f"/v1/instances/{asked.sop_instance_uid}/evidence",
+    )
+    found(client, asked.sop_instance_uid)
+    with pair.paused():
+        fill(pair.primary, [new], encoder)
+        for path in paths:
+            assert new.study_instance_uid not in client.get(path).raise_for_status().text
+        with pair.primary.begin() as connection:
+            connection.execute(
+                text("DELETE FROM instance WHERE sop_instance_uid = :uid"),
+                {"uid": gone.sop_instance_uid},
+            )
+        for path in paths:
+            assert new.study_instance_uid in client.get(path).raise_for_status().text
+
+
 def _is_up(pair: Pair) -> bool:
     with pair.standby.connect() as connection:
         return bool(connection.scalar(text("SELECT pg_is_in_recovery()")))

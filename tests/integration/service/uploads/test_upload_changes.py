@@ -15,6 +15,7 @@ from service.db.tables import encoder
 from service.decoding import DecodePool
 from service.embedders import describe_encoder
 from service.encoders.files import keep_checkpoint
+from service.encoders.partitions import create_index, create_partition
 from service.encoders.registry import register
 from service.explaining import EncoderFile
 from service.uploads.embedding import QueryEmbedder
@@ -71,14 +72,16 @@ def test_an_answer_is_of_the_encoder_that_embedded_the_query(own: UploadGallery)
     checkpoint = load(other)
     with own.engine.begin() as connection:
         second = register(connection, describe_encoder(Embedder(checkpoint), checkpoint.info))
+        create_partition(connection, second.encoder_id, second.dimension)
+        create_index(connection, second.encoder_id, second.dimension)
     changed: list[bool] = []
 
     def activate() -> None:
         if not changed:
             with own.engine.begin() as connection:
-                connection.execute(update(encoder).values(active=False))
+                connection.execute(update(encoder).values(state="ready"))
                 mine = encoder.c.encoder_id == second.encoder_id
-                connection.execute(update(encoder).where(mine).values(active=True))
+                connection.execute(update(encoder).where(mine).values(state="active"))
         changed.append(True)
 
     queries = replace(own.resources.queries, embedder=WatchedQueryEmbedder(own, activate))
