@@ -29,7 +29,7 @@ def calibrate_gallery(
         InvalidParameter: the gallery knows no encoder of that name.
         ConfigurationError: the figures that the encoder brought along cannot be read.
     """
-    with engine.begin() as connection:
+    with _one_moment(engine).begin() as connection:
         encoder = _named(connection, encoder_name)
         return encoder, _calibrate(connection, settings, encoder)
 
@@ -40,11 +40,16 @@ def calibrate_if_due(engine: Engine, settings: Settings) -> Calibration | None:
     Raises:
         ConfigurationError: the figures that the encoder brought along cannot be read.
     """
-    with engine.begin() as connection:
+    with _one_moment(engine).begin() as connection:
         encoder = find_active(connection)
         if encoder is None or not is_due(connection, encoder):
             return None
         return _calibrate(connection, settings, encoder)
+
+
+def _one_moment(engine: Engine) -> Engine:
+    """Slices that are deleted and labels that end meanwhile are there until it is done."""
+    return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _calibrate(connection: Connection, settings: Settings, encoder: ActiveEncoder) -> Calibration:

@@ -44,6 +44,7 @@ def nearest(
 
     Raises:
         InvalidParameter: k or offset is out of range, or the filters contradict themselves.
+        InstanceUnknown: the slice asked about was deleted meanwhile.
     """
     question = ask(
         encoder,

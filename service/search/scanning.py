@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Row, text
 
 from service.search.question import Question
-from service.search.ranking import ranked
+from service.search.ranking import deleted_meanwhile, ranked
 from service.search.statements import (
     among_many_series,
     count_statement,
@@ -47,17 +47,37 @@ def resolve(connection: Connection, question: Question) -> Scope:
 
 
 def scan(connection: Connection, question: Question, scope: Scope) -> Candidates:
-    """The rows asked for; all of them if they are fewer than k."""
+    """The rows asked for; all of them if they are fewer than k.
+
+    Raises:
+        InstanceUnknown: the slice asked about was deleted meanwhile.
+    """
     statement = text(_MEMORY + scan_statement(question, scope.series))
     fetch = question.page.wanted + _SPARE
     while True:
         rows = connection.execute(statement, scope.values | {"fetch": fetch}).all()
         is_all = len(rows) < fetch
         found = ranked(rows, question, is_all=is_all)
+        if not rows:
+            _require_target(connection, question)
         if is_all or len(found) == question.page.k:
             return found
         # More rows than there is room for are equally far away.
         fetch *= _WIDER
+
+
+def _require_target(connection: Connection, question: Question) -> None:
+    """Nothing lies near a slice that is gone, nor does anything pass a bound of distances to it."""
+    at = question.target.slice
+    if at is None:
+        return
+    there = text(
+        f"SELECT EXISTS (SELECT FROM {question.encoder.partition} WHERE encoder_id = :encoder_id"
+        " AND instance_id = :instance_id AND frame = :frame)"
+    )
+    named = {"encoder_id": question.encoder.encoder_id, "instance_id": at.instance_id}
+    if not connection.scalar(there, named | {"frame": at.frame}):
+        raise deleted_meanwhile()
 
 
 def count(connection: Connection, question: Question, scope: Scope) -> tuple[int, int]:
