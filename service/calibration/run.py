@@ -1,5 +1,6 @@
 """Calibrates the gallery and keeps what was found; for the command and for housekeeping."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,11 +32,16 @@ def calibrate_gallery(
     """
     with _one_moment(engine).begin() as connection:
         encoder = _named(connection, encoder_name)
-        return encoder, _calibrate(connection, settings, encoder)
+        found = _measure(connection, settings, encoder)
+        return encoder, _kept(connection, encoder, found)
 
 
-def calibrate_if_due(engine: Engine, settings: Settings) -> Calibration | None:
+def calibrate_if_due(
+    engine: Engine, settings: Settings, is_stopped: Callable[[], bool] = lambda: False
+) -> Calibration | None:
     """Measure the active encoder if that was never done, or long enough ago; None if not.
+
+    Once `is_stopped` it ends soon, with nothing kept.
 
     Raises:
         ConfigurationError: the figures that the encoder brought along cannot be read.
@@ -44,7 +50,8 @@ def calibrate_if_due(engine: Engine, settings: Settings) -> Calibration | None:
         encoder = find_active(connection)
         if encoder is None or not is_due(connection, encoder):
             return None
-        return _calibrate(connection, settings, encoder)
+        found = _measure(connection, settings, encoder, is_stopped)
+        return None if is_stopped() else _kept(connection, encoder, found)
 
 
 def _one_moment(engine: Engine) -> Engine:
@@ -52,9 +59,18 @@ def _one_moment(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
-def _calibrate(connection: Connection, settings: Settings, encoder: ActiveEncoder) -> Calibration:
+def _measure(
+    connection: Connection,
+    settings: Settings,
+    encoder: ActiveEncoder,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Calibration:
     known = known_of(encoder.name, settings.state_dir)
-    found = calibrate(connection, encoder, known, false_alarms=settings.evidence.false_alarms)
+    false_alarms = settings.evidence.false_alarms
+    return calibrate(connection, encoder, known, false_alarms=false_alarms, is_stopped=is_stopped)
+
+
+def _kept(connection: Connection, encoder: ActiveEncoder, found: Calibration) -> Calibration:
     return replace(found, computed_at=save(connection, encoder, found))
 
 

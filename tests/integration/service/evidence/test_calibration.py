@@ -1,6 +1,7 @@
 """Calibrating a real gallery: what is drawn, what an encoder's own patients are worth, when."""
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,18 @@ def test_what_goes_meanwhile_is_there_until_it_is_done(
     assert found is not None
     assert found.evidence is not None
     assert found.evidence.patients == 60
+
+
+def test_a_stop_ends_it_with_nothing_kept(
+    settings: Settings, engine: Engine, encoder: ActiveEncoder
+) -> None:
+    labelled_gallery(engine, encoder)
+    questions = count(1)
+    assert calibrate_if_due(engine, settings, lambda: next(questions) > 3) is None
+    # Three were asked; the fourth look ended it, and the fifth kept it from being kept.
+    assert next(questions) == 6
+    with engine.connect() as connection:
+        assert store.load(connection, encoder) is None
 
 
 def test_an_empty_gallery_is_calibrated_to_nothing(engine: Engine, encoder: ActiveEncoder) -> None:
