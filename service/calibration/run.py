@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
 from model.checkpoint import describe
 from model.errors import CheckpointMissingError
@@ -33,7 +33,8 @@ def calibrate_gallery(
     with _one_moment(engine).begin() as connection:
         encoder = _named(connection, encoder_name)
         found = _measure(connection, settings, encoder)
-        return encoder, _kept(connection, encoder, found)
+    _keep(engine, encoder, found)
+    return encoder, found
 
 
 def calibrate_if_due(
@@ -51,7 +52,10 @@ def calibrate_if_due(
         if encoder is None or not is_due(connection, encoder):
             return None
         found = _measure(connection, settings, encoder, is_stopped)
-        return None if is_stopped() else _kept(connection, encoder, found)
+    if is_stopped():
+        return None
+    _keep(engine, encoder, found)
+    return found
 
 
 def _one_moment(engine: Engine) -> Engine:
@@ -67,11 +71,15 @@ def _measure(
 ) -> Calibration:
     known = known_of(encoder.name, settings.state_dir)
     false_alarms = settings.evidence.false_alarms
-    return calibrate(connection, encoder, known, false_alarms=false_alarms, is_stopped=is_stopped)
+    found = calibrate(connection, encoder, known, false_alarms=false_alarms, is_stopped=is_stopped)
+    # What comes from now on is not in it, however long it took.
+    return replace(found, computed_at=connection.scalar(select(func.now())))
 
 
-def _kept(connection: Connection, encoder: ActiveEncoder, found: Calibration) -> Calibration:
-    return replace(found, computed_at=save(connection, encoder, found))
+def _keep(engine: Engine, encoder: ActiveEncoder, found: Calibration) -> None:
+    """In a transaction of its own: another process may have kept one meanwhile."""
+    with engine.begin() as connection:
+        save(connection, encoder, found)
 
 
 def _named(connection: Connection, name: str | None) -> ActiveEncoder:

@@ -1,9 +1,7 @@
 """Calibrating a real gallery: what is drawn, what an encoder's own patients are worth, when."""
 
 import json
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -12,8 +10,6 @@ from sqlalchemy import Engine, text
 
 from model.checkpoint_info import hash_group
 from service.calibration import store
-from service.calibration.asking import ask_gallery
-from service.calibration.ballots import Question
 from service.calibration.brought import Brought, read_brought, write_brought
 from service.calibration.calibrate import Known, calibrate
 from service.calibration.figures import EvidenceFigures
@@ -159,36 +155,6 @@ def test_it_is_done_again_when_slices_or_labels_came(
         connection.execute(text("UPDATE label SET recorded_at = now() - interval '1 day'"))
         connection.execute(text("UPDATE calibration SET computed_at = now() - interval '10 min'"))
     assert calibrate_if_due(engine, settings) is None
-
-
-def test_what_goes_meanwhile_is_there_until_it_is_done(
-    settings: Settings, engine: Engine, encoder: ActiveEncoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    labelled_gallery(engine, encoder)
-
-    def ask_after_a_deletion(*args: Any, **named: Any) -> list[Question]:
-        with engine.begin() as connection:
-            connection.execute(text("DELETE FROM label"))
-            connection.execute(text("DELETE FROM instance"))
-        return ask_gallery(*args, **named)
-
-    monkeypatch.setattr("service.calibration.calibrate.ask_gallery", ask_after_a_deletion)
-    found = calibrate_if_due(engine, settings)
-    assert found is not None
-    assert found.evidence is not None
-    assert found.evidence.patients == 60
-
-
-def test_a_stop_ends_it_with_nothing_kept(
-    settings: Settings, engine: Engine, encoder: ActiveEncoder
-) -> None:
-    labelled_gallery(engine, encoder)
-    questions = count(1)
-    assert calibrate_if_due(engine, settings, lambda: next(questions) > 3) is None
-    # Three were asked; the fourth look ended it, and the fifth kept it from being kept.
-    assert next(questions) == 6
-    with engine.connect() as connection:
-        assert store.load(connection, encoder) is None
 
 
 def test_an_empty_gallery_is_calibrated_to_nothing(engine: Engine, encoder: ActiveEncoder) -> None:
