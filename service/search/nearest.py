@@ -58,8 +58,7 @@ def nearest(
     rows, method = _search(connection, question, steps, exact=exact)
     report = None
     if explain:
-        scope = resolve(connection, question)
-        report = report_of(connection, question, scope, steps, method)
+        report = report_of(connection, question, resolve(connection, question), steps, method)
     begins = question.page.rank_before + 1
     neighbours = [Neighbour(rank, *row[:11]) for rank, row in enumerate(rows, begins)]
     return Found(neighbours, method, True, report)
