@@ -1,8 +1,7 @@
 """What the node does now and then beside receiving: remove what is kept no longer, and calibrate.
 
-What goes is files of deleted instances, and old lines of the record of associations.
-That is files of deleted instances, and old lines of the record of associations. It also runs the
-recall canary, since every installation has a node and it lives as long as the service.
+What goes is files of deleted instances, and old lines of the record of associations. It also runs
+the recall canary, since every installation has a node and it lives as long as the service.
 """
 
 import logging
@@ -74,7 +73,7 @@ class Housekeeping:
 
     def _calibrate(self) -> None:
         try:
-            found = calibrate_if_due(self._engine, self._settings)
+            found = calibrate_if_due(self._engine, self._settings, self._stopped.is_set)
         except (SQLAlchemyError, ServiceError, ModelError, OSError) as error:
             fields = {"action": "calibrate.failed", "error": type(error).__name__}
             _LOG.warning("distances are calibrated later", extra=fields)

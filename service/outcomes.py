@@ -76,9 +76,9 @@ def _write_embedded(
     connection: Connection, encoder: ActiveEncoder, outcomes: Sequence[Outcome]
 ) -> None:
     ids = [outcome.job.instance_id for outcome in outcomes]
+    follow(connection, encoder, ids)
     copy_outcomes(connection, encoder, outcomes)
     queue.settle(connection, ids, "embedded", None)
-    follow(connection, encoder, ids)
 
 
 def copy_outcomes(

@@ -1,6 +1,6 @@
 """Asks the gallery about its own labelled slices, as users ask it: other patients only, in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from sqlalchemy import Connection
@@ -20,15 +20,16 @@ def ask_gallery(
     drawn: Sequence[LabelledSlice],
     *,
     budget_s: float,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> list[Question]:
-    """Each drawn slice with the votes of other patients; no more are asked once time is up.
+    """Each drawn slice with the votes of other patients; no more once time is up or `is_stopped`.
 
     `drawn` must be in random order, so that the first of them are a sample.
     """
     until = monotonic() + budget_s
     questions = []
     for labelled in drawn:
-        if monotonic() > until:
+        if monotonic() > until or is_stopped():
             break
         found = nearest(
             connection,

@@ -5,8 +5,9 @@ are left out where the weights name them, and where they may be unknown, the cal
 encoder brought along bounds what is concluded here.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 import numpy as np
@@ -15,12 +16,12 @@ from sqlalchemy import Connection
 
 from model.checkpoint_info import hash_group
 from service.calibration.asking import ask_gallery
-from service.calibration.ballots import Ballots, collect
+from service.calibration.ballots import Ballots, Question, collect
 from service.calibration.brought import Brought
 from service.calibration.figures import ALL, Calibration, EvidenceFigures, NoveltyFigures
 from service.calibration.novelty import cross_threshold, fit_subspace
 from service.calibration.quantiles import Quantiles, quantiles_of
-from service.calibration.sampling import DrawnSlices, draw_labelled, draw_slices
+from service.calibration.sampling import DrawnSlices, LabelledSlice, draw_labelled, draw_slices
 from service.calibration.temperature import Fit, cross_fit, measure
 from service.encoders.registry import ActiveEncoder
 from service.evidence.provenance import patients_by_label
@@ -56,8 +57,12 @@ def calibrate(
     *,
     false_alarms: float = 0.05,
     budget_s: float = _BUDGET_S,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Calibration:
-    """All figures that this gallery allows, and in words why others are missing."""
+    """All figures that this gallery allows, and in words why others are missing.
+
+    Once `is_stopped`, it ends soon, and what it found is worth nothing.
+    """
     drawn = draw_slices(connection, encoder)
     patients = len(set(drawn.patients))
     found = Calibration(
@@ -71,7 +76,9 @@ def calibrate(
     if found.novelty is None:
         remark = f"Too few patients ({patients}) to say from where on nothing is similar."
         found = replace(found, remarks=(remark,))
-    evidence, remarks = _evidence(connection, encoder, known, found, budget_s)
+    ask = partial(ask_gallery, connection, encoder, budget_s=budget_s, is_stopped=is_stopped)
+    labelled = draw_labelled(connection, encoder, _QUESTIONED_PATIENTS)
+    evidence, remarks = _evidence(labelled, ask, known, found)
     return replace(found, evidence=evidence, remarks=(*found.remarks, *remarks))
 
 
@@ -108,25 +115,23 @@ def _numbered(patients: list[UUID]) -> NDArray[np.int64]:
 
 
 def _evidence(
-    connection: Connection,
-    encoder: ActiveEncoder,
+    drawn: Sequence[LabelledSlice],
+    ask: Callable[[Sequence[LabelledSlice]], list[Question]],
     known: Known,
     found: Calibration,
-    budget_s: float,
 ) -> tuple[EvidenceFigures | None, tuple[str, ...]]:
     """The figures of evidence, or words that say why there are none."""
     if not found.labels:
         return None, ("No patient of this gallery has a label that counts.",)
-    drawn = draw_labelled(connection, encoder, _QUESTIONED_PATIENTS)
     strangers = [labelled for labelled in drawn if not known.has_seen(labelled.slice.patient_key)]
     patients = len({labelled.slice.patient_key for labelled in strangers})
     if patients < _FEWEST_LABELLED or len(found.labels) < 2:
         if known.brought is not None and len(found.labels) > 1:
             return known.brought.evidence, ()
         return None, (_too_few(patients, len(drawn) > len(strangers), len(found.labels)),)
-    questions = ask_gallery(connection, encoder, strangers, budget_s=budget_s)
+    questions = ask(strangers)
     if len({question.patient for question in questions}) < _FEWEST_LABELLED:
-        return None, (f"In {budget_s:g} s the gallery answered too few questions for shares.",)
+        return None, ("The gallery answered too few questions for shares in its time.",)
     return _judge(collect(questions, found.labels), known), ()
 
 

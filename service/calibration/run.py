@@ -1,9 +1,10 @@
 """Calibrates the gallery and keeps what was found; for the command and for housekeeping."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
 from model.checkpoint import describe
 from model.errors import CheckpointMissingError
@@ -29,28 +30,56 @@ def calibrate_gallery(
         InvalidParameter: the gallery knows no encoder of that name.
         ConfigurationError: the figures that the encoder brought along cannot be read.
     """
-    with engine.begin() as connection:
+    with _one_moment(engine).begin() as connection:
         encoder = _named(connection, encoder_name)
-        return encoder, _calibrate(connection, settings, encoder)
+        found = _measure(connection, settings, encoder)
+    _keep(engine, encoder, found)
+    return encoder, found
 
 
-def calibrate_if_due(engine: Engine, settings: Settings) -> Calibration | None:
+def calibrate_if_due(
+    engine: Engine, settings: Settings, is_stopped: Callable[[], bool] = lambda: False
+) -> Calibration | None:
     """Measure the active encoder if that was never done, or long enough ago; None if not.
+
+    Once `is_stopped` it ends soon, with nothing kept.
 
     Raises:
         ConfigurationError: the figures that the encoder brought along cannot be read.
     """
-    with engine.begin() as connection:
+    with _one_moment(engine).begin() as connection:
         encoder = find_active(connection)
         if encoder is None or not is_due(connection, encoder):
             return None
-        return _calibrate(connection, settings, encoder)
+        found = _measure(connection, settings, encoder, is_stopped)
+    if is_stopped():
+        return None
+    _keep(engine, encoder, found)
+    return found
 
 
-def _calibrate(connection: Connection, settings: Settings, encoder: ActiveEncoder) -> Calibration:
+def _one_moment(engine: Engine) -> Engine:
+    """Slices that are deleted and labels that end meanwhile are there until it is done."""
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+def _measure(
+    connection: Connection,
+    settings: Settings,
+    encoder: ActiveEncoder,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Calibration:
     known = known_of(encoder.name, settings.state_dir)
-    found = calibrate(connection, encoder, known, false_alarms=settings.evidence.false_alarms)
-    return replace(found, computed_at=save(connection, encoder, found))
+    false_alarms = settings.evidence.false_alarms
+    found = calibrate(connection, encoder, known, false_alarms=false_alarms, is_stopped=is_stopped)
+    # What comes from now on is not in it, however long it took.
+    return replace(found, computed_at=connection.scalar(select(func.now())))
+
+
+def _keep(engine: Engine, encoder: ActiveEncoder, found: Calibration) -> None:
+    """In a transaction of its own: another process may have kept one meanwhile."""
+    with engine.begin() as connection:
+        save(connection, encoder, found)
 
 
 def _named(connection: Connection, name: str | None) -> ActiveEncoder:

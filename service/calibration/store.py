@@ -19,11 +19,11 @@ _SMALL_GALLERY = 2000
 
 
 def save(connection: Connection, encoder: ActiveEncoder, found: Calibration) -> datetime:
-    """Keep a calibration in place of the encoder's last; when that was."""
+    """Keep a calibration in place of the encoder's last; the time it is of, now if none is said."""
     values = {
         "figures": to_document(found),
         "subspace": None if found.subspace is None else _encode(found.subspace),
-        "computed_at": func.now(),
+        "computed_at": found.computed_at or func.now(),
     }
     computed_at = connection.scalar(
         insert(table)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, text, update
 
 from service.db.tables import encoder
+from service.encoders.following import follow
 from service.encoders.partitions import index_state
 from service.encoders.registry import EncoderFacts, change_encoders, find_encoder, get_active
 from service.errors import EncoderBehind, EncoderStateConflict
@@ -37,6 +38,18 @@ _REQUEUE = text(f"""
         RETURNING i.instance_id)
     INSERT INTO embedding_job (instance_id) SELECT instance_id FROM late
     ON CONFLICT DO NOTHING""")
+
+# What waits for the encoder before and is here already needs no worker, who would write it twice.
+# Jobs first, as a deletion locks them first.
+_TAKE_UP = text(f"""
+    WITH done AS (
+        DELETE FROM embedding_job j USING instance i
+        WHERE i.instance_id = j.instance_id AND i.state = 'pending'
+          AND EXISTS (SELECT FROM embedding e WHERE e.{_OF_NEW})
+        RETURNING j.instance_id)
+    UPDATE instance i SET state = 'embedded', reason = NULL, settled_at = now()
+    FROM done d WHERE i.instance_id = d.instance_id
+    RETURNING i.instance_id""")
 
 _BEHIND = text("SELECT coalesce(sum(instances), 0) FROM reindex_chunk WHERE encoder_id = :new")
 _CAUGHT_UP = text("DELETE FROM reindex_chunk WHERE encoder_id = :new")
@@ -81,12 +94,14 @@ def activate(engine: Engine, named: str, *, force: bool = False) -> Activation:
             )
         failed = connection.execute(_FAIL, ids).rowcount
         recovered = connection.execute(_RECOVER, ids).rowcount
+        taken_up = connection.scalars(_TAKE_UP, ids).all()
         requeued = connection.execute(_REQUEUE, ids).rowcount if behind else 0
         connection.execute(_CAUGHT_UP, ids)
         connection.execute(_END_RUN, ids)
         _set_state(connection, previous.encoder_id, "ready")
         _set_state(connection, chosen.encoder_id, "active")
-    return Activation(chosen.name, previous.name, failed, recovered, requeued)
+        follow(connection, chosen.searched, taken_up)
+    return Activation(chosen.name, previous.name, failed, recovered + len(taken_up), requeued)
 
 
 def _require_fit(connection: Connection, chosen: EncoderFacts, *, force: bool) -> None:

@@ -7,7 +7,7 @@ left to do is noted in the transaction that makes it due; `service.reindex` does
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, literal, select
-from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy.dialects.postgresql import insert as insert_or_hold
 
 from service.db.reindex_tables import reindex_chunk
 from service.db.tables import encoder
@@ -43,7 +43,10 @@ def _state(connection: Connection, embedded_by: ActiveEncoder) -> str | None:
 
 
 def follow(connection: Connection, leader: ActiveEncoder, instance_ids: Sequence[int]) -> None:
-    """Note that the other encoders have these instances to embed; the caller holds encoders."""
+    """Note that the other encoders have these instances to embed; the caller holds encoders.
+
+    Call it before the instances' rows are locked: followers lock their notes first, too.
+    """
     if not instance_ids:
         return
     ids = func.unnest(list(instance_ids)).table_valued("instance_id").render_derived()
@@ -53,7 +56,11 @@ def follow(connection: Connection, leader: ActiveEncoder, instance_ids: Sequence
         .select_from(encoder)
         .join(ids, literal(True))
         .where(encoder.c.state.in_(FOLLOWED), encoder.c.encoder_id != leader.encoder_id)
+        .order_by(encoder.c.encoder_id, number)
     )
     columns = ["encoder_id", "first_instance_id", "last_instance_id", "instances", "planned"]
-    due = insert_or_skip(reindex_chunk).from_select(columns, chunks)
-    connection.execute(due.on_conflict_do_nothing())
+    due = insert_or_hold(reindex_chunk).from_select(columns, chunks)
+    # One that is there already is held, or its worker might drop it before the caller commits.
+    unchanged = {"instances": reindex_chunk.c.instances}
+    noted = due.on_conflict_do_update(constraint=reindex_chunk.primary_key, set_=unchanged)
+    connection.execute(noted)

@@ -22,6 +22,7 @@ from service.evidence.weighing import balance_of, weigh
 from service.search.filters import Filters
 from service.search.found import Found, Neighbour
 from service.search.nearest import nearest
+from service.search.ranking import deleted_meanwhile
 from service.search.target import Target
 
 
@@ -100,6 +101,9 @@ def evidence_of(
     `modality` is the target's if it is no slice of the gallery, None where it is unknown. `found`
     are neighbours found before; they must be unfiltered and reach 50 patients, or the calibration
     does not hold for them.
+
+    Raises:
+        InstanceUnknown: the slice asked about was deleted meanwhile.
     """
     calibration = load(connection, encoder)
     if found is None:
@@ -137,7 +141,9 @@ def _place(
             embedding.c.instance_id == target.slice.instance_id,
             embedding.c.frame == target.slice.frame,
         )
-    ).one()
+    ).one_or_none()
+    if row is None:
+        raise deleted_meanwhile()
     return np.asarray(row.coordinates, np.float32), row.modality
 
 

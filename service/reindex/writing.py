@@ -16,9 +16,11 @@ from service.encoders.registry import ActiveEncoder
 from service.outcomes import Outcome, copy_outcomes
 from service.reindex.jobs import ChunkJobs
 
+# In the order in which the live writer notes them, before it locks their instances.
 _HELD = """
     SELECT first_instance_id, last_instance_id FROM reindex_chunk
-    WHERE encoder_id = :encoder_id AND lease_owner = :owner FOR UPDATE"""
+    WHERE encoder_id = :encoder_id AND lease_owner = :owner
+    ORDER BY first_instance_id, last_instance_id FOR UPDATE"""
 
 # Two chunks may share an instance, and its state may be changing: who comes first is waited for.
 _LOCK = """

@@ -44,7 +44,7 @@ def nearest(
 
     Raises:
         InvalidParameter: k or offset is out of range, or the filters contradict themselves.
-        Unavailable: the target's slice is gone.
+        InstanceUnknown: the slice asked about was deleted meanwhile.
     """
     page = Page(k, offset, after)
     question = ask(
@@ -54,8 +54,7 @@ def nearest(
     rows, method = _search(connection, question, steps, exact=exact)
     report = None
     if explain:
-        scope = resolve(connection, question)
-        report = report_of(connection, question, scope, steps, method)
+        report = report_of(connection, question, resolve(connection, question), steps, method)
     begins = question.page.rank_before + 1
     neighbours = [Neighbour(rank, *row[:11]) for rank, row in enumerate(rows, begins)]
     return Found(neighbours, method, True, report)

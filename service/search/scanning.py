@@ -6,9 +6,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, text
 
-from service.errors import Unavailable
 from service.search.question import Question
-from service.search.ranking import ranked
+from service.search.ranking import deleted_meanwhile, ranked
 from service.search.statements import (
     among_many_series,
     count_statement,
@@ -51,7 +50,7 @@ def scan(connection: Connection, question: Question, scope: Scope) -> Candidates
     """The rows asked for; all of them if they are fewer than k.
 
     Raises:
-        Unavailable: the query's slice is gone; see `require_point`.
+        InstanceUnknown: the slice asked about was deleted meanwhile.
     """
     statement = text(_MEMORY + scan_statement(question, scope.series))
     fetch = question.page.wanted + _SPARE
@@ -72,13 +71,13 @@ def require_point(connection: Connection, question: Question) -> None:
     Asked afterwards: what is there still was there before.
 
     Raises:
-        Unavailable: it is gone.
+        InstanceUnknown: it is gone.
     """
     if question.target.slice is None:
         return
     place = {"instance_id": question.target.slice.instance_id, "frame": question.target.slice.frame}
     if not connection.scalar(text(f"SELECT {question.point} IS NOT NULL"), place):
-        raise Unavailable("The slice is being deleted; try again in a moment.")
+        raise deleted_meanwhile()
 
 
 def count(connection: Connection, question: Question, scope: Scope) -> tuple[int, int]:

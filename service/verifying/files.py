@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from time import time
 
 from sqlalchemy import Connection, Engine, text
 
@@ -20,6 +21,8 @@ from service.verifying.faults import Fault
 BUCKETS = tuple(f"{number:02x}" for number in range(256))
 # The node removes what is due every minute.
 _GRACE_S = 600
+# An imported file is whole for a while before its row is; no transaction of that kind lasts longer.
+_REGISTERING_S = 60
 _COMPLETE, _UNFINISHED = ".dcm", ".part"
 _ROWS = text("""
     SELECT file_name, file_size, 'instance' AS kind FROM instance
@@ -141,7 +144,7 @@ def _judge_unknown(
     for name in names:
         if name.endswith(_UNFINISHED):
             found.counts["unfinished"] += 1
-        elif _is_held(store, name):
+        elif _is_being_stored(store, name):
             found.counts["being stored"] += 1
         else:
             complete.append(name)
@@ -156,9 +159,11 @@ def _judge_unknown(
         (found.of_deleted if of_deleted else found.unknown).append(name)
 
 
-def _is_held(store: ObjectStore, name: str) -> bool:
+def _is_being_stored(store: ObjectStore, name: str) -> bool:
+    """Whether a writer has it in hand, or it is so new that it may be registered right now."""
     try:
-        return store.is_held(name)
+        is_new = abs(time() - store.path(name).stat().st_mtime) < _REGISTERING_S
+        return is_new or store.is_held(name)
     except OSError:
         return False
 

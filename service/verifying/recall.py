@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from service.encoders.registry import ActiveEncoder
+from service.errors import InstanceUnknown
 from service.search.filters import EVERYTHING
 from service.search.found import Neighbour
 from service.search.nearest import nearest
@@ -50,8 +51,12 @@ def measure_recall(
     lost = 0
     for slice_ in draw_slices(connection, encoder, queries):
         target = Target.of(slice_)
-        true = nearest(connection, encoder, target, EVERYTHING, k=K, exact=True).neighbours
-        found = nearest(connection, encoder, target, EVERYTHING, k=K).neighbours
+        try:
+            true = nearest(connection, encoder, target, EVERYTHING, k=K, exact=True).neighbours
+            found = nearest(connection, encoder, target, EVERYTHING, k=K).neighbours
+        except InstanceUnknown:
+            # Deleted since it was drawn.
+            continue
         if true:
             right = count_right(found, true)
             lost += len(true) - right

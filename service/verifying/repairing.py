@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, text
 
+from service.encoders.following import require_active
 from service.encoders.registry import ActiveEncoder
 from service.verifying import faults
 from service.verifying.rows import COPIES, differing, looks
@@ -18,6 +19,7 @@ def repair(engine: Engine, encoder: ActiveEncoder | None) -> dict[str, int]:
     """Mend what can be; how many instances, slices or jobs, by kind of fault.
 
     Raises:
+        EncoderChanged: another encoder answers by now; what was mended before that, is.
         SQLAlchemyError: the database failed; what was mended before it did, is.
     """
     mended: dict[str, int] = {}
@@ -26,6 +28,9 @@ def repair(engine: Engine, encoder: ActiveEncoder | None) -> dict[str, int]:
         if mend is None:
             continue
         with engine.begin() as connection:
+            if encoder is not None:
+                # What is queued is embedded by the active one, which may have it.
+                require_active(connection, encoder)
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             count = mend(connection, encoder, look.rows)
         if count:

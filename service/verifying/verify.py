@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from dicom_node.files import ObjectStore
+from service.encoders.following import require_active
 from service.encoders.registry import ActiveEncoder, find_active
 from service.settings import Settings
 from service.verifying import faults
@@ -75,6 +76,7 @@ def verify(
     """Look at all rows, all files' sizes, and as much more as `extent` says.
 
     Raises:
+        EncoderChanged: another encoder was activated meanwhile; verify again.
         OSError: the folder of objects cannot be read.
         SQLAlchemyError: the database failed.
     """
@@ -110,6 +112,9 @@ def _row_faults(
     if encoder is not None:
         steps.begin("labels", slices)
         found += find_label_faults(engine, encoder, steps.advance)
+        with engine.connect() as connection:
+            # One that answers no more may lack what has just arrived.
+            require_active(connection, encoder)
     return found
 
 
