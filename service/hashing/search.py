@@ -44,7 +44,7 @@ def hashed_nearest(
     Raises:
         InvalidParameter: k or offset is out of range, or the filters contradict themselves.
         NotSearchable: this gallery's encoder has no codes.
-        Unavailable: the target's slice was deleted a moment ago.
+        InstanceUnknown: the target's slice was deleted a moment ago.
     """
     if not has_codes(connection, encoder.encoder_id):
         raise NotSearchable(

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from service.encoders.registry import ActiveEncoder
-from service.errors import Unavailable
+from service.errors import InstanceUnknown
 from service.hashing.filling import make_codes
 from service.hashing.search import hashed_nearest
 from service.search.filters import EVERYTHING
@@ -39,7 +39,7 @@ def test_a_query_that_is_deleted_meanwhile_is_no_empty_answer(
     with engine.connect() as connection:
         active, embedded = find_slice(connection, QUERY, 1)
         delete(engine, embedded)
-        with pytest.raises(Unavailable, match="being deleted"):
+        with pytest.raises(InstanceUnknown, match="deleted a moment ago"):
             nearest(connection, active, Target.of(embedded), EVERYTHING, k=5, **how)
 
 
@@ -49,7 +49,7 @@ def test_nor_by_codes(engine: Engine, encoder: ActiveEncoder, settings: Settings
     with engine.connect() as connection:
         active, embedded = find_slice(connection, QUERY, 1)
         delete(engine, embedded)
-        with pytest.raises(Unavailable, match="being deleted"):
+        with pytest.raises(InstanceUnknown, match="deleted a moment ago"):
             hashed_nearest(connection, active, Target.of(embedded), EVERYTHING, k=5)
 
 
