@@ -5,7 +5,7 @@
 # make compare   trains and measures what the encoder is compared with (ARGS='--epochs 5')
 # make soak   the node under kills, large objects, a day in small, a long past; a quarter of an hour, 6 GB of disk
 # make conformance  writes docs/conformance.md anew, of the default settings
-# make bench  the comparisons of docs/benchmarks.md
+# make bench  the comparisons of docs/benchmarks.md (SIZE=1000000: slices searched; ARGS='query --keep')
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,7 +47,8 @@ tests: $(VENV)/.precuneus-dev
 	$(BIN)/python -m pytest
 
 soak: $(VENV)/.precuneus-dev
-	SOAK=1 $(BIN)/python -m pytest tests/integration/service/node tests/e2e/test_orthanc_past.py
+	SOAK=1 $(BIN)/python -m pytest tests/integration/service/node tests/e2e/test_orthanc_past.py \
+		tests/e2e/test_reindex.py
 
 $(VENV)/.precuneus-evaluate: $(VENV)/.precuneus
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[evaluate]'
@@ -67,7 +68,13 @@ encoder: $(VENV)/.precuneus
 compare: $(VENV)/.precuneus-dev
 	$(BIN)/python -m benchmarks.compare $(if $(DATA),--data '$(DATA)') $(ARGS)
 
-bench: $(VENV)/.precuneus-dev
+# hnswlib comes as source: without a C++ compiler the comparison goes without it.
+$(VENV)/.precuneus-bench: $(VENV)/.precuneus-dev
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[bench]' || \
+		$(PIP) install --quiet --constraint constraints.txt usearch
+	@touch $@
+
+bench: $(VENV)/.precuneus-bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
 conformance: $(VENV)/.precuneus

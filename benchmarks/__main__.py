@@ -25,6 +25,7 @@ from benchmarks.run import run
 
 _ROOT = Path(__file__).resolve().parent.parent
 _OUTPUT = _ROOT / ".bench"
+_KEPT = _OUTPUT / "kept"
 _DOCUMENT = _ROOT / "docs" / "benchmarks.md"
 
 
@@ -34,6 +35,7 @@ class Choice(StrEnum):
     RECEIVE = "receive"
     EMBED = "embed"
     QUERY = "query"
+    REINDEX = "reindex"
     ALL = "all"
 
 
@@ -49,14 +51,21 @@ def main(
     write_docs: Annotated[
         bool, typer.Option("--write-docs", help="Refresh the tables of docs/benchmarks.md.")
     ] = False,
+    size: Annotated[
+        int, typer.Option(min=1_000, envvar="SIZE", help="Slices of the larger gallery searched.")
+    ] = 100_000,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep filled galleries in .bench/kept for later runs.")
+    ] = False,
 ) -> None:
-    """Measure Precuneus beside Orthanc, dcmtk, a ResNet-50 and NumPy, in one run."""
+    """Measure Precuneus beside Orthanc, dcmtk, a ResNet-50, hnswlib and NumPy, in one run."""
     _clean_up_on_signals()
     forget_user_settings()
     console = Console()
     names = [c.value for c in Choice if c is not Choice.ALL] if choice is Choice.ALL else [choice]
     with _work_folder() as folder, progress_bar(console, "starting") as progress:
-        found = run(names, Plan(repetitions, quick, folder, progress))
+        plan = Plan(repetitions, quick, folder, progress, size, _KEPT if keep else None)
+        found = run(names, plan)
     show(console, found)
     path = json_file or _OUTPUT / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     path.write_text(json.dumps(asdict(found), indent=1, default=str), encoding="utf-8")

@@ -50,9 +50,9 @@ class Installation:
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[Installation]:
-    """A fresh installation below `folder`, taken down and deleted at the end of the block."""
-    folder.mkdir(mode=0o711)
+def installed(folder: Path, *, keep: bool = False) -> Iterator[Installation]:
+    """An installation below `folder`; without `keep` it is fresh, and deleted in the end."""
+    folder.mkdir(mode=0o711, exist_ok=keep)
     # Without `.env`: what lies in the current folder is the user's.
     settings = Settings(_env_file=None, state_dir=folder / "state")  # type: ignore[call-arg]
     settings.dicom.host = settings.http.host = HOST
@@ -61,4 +61,5 @@ def installed(folder: Path) -> Iterator[Installation]:
         with open_gallery(settings) as engine:
             yield Installation(folder, settings, engine)
     finally:
-        Cluster(settings.state_dir).remove()
+        if not keep:
+            Cluster(settings.state_dir).remove()

@@ -10,9 +10,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """`quick` trades trust in the figures for time; `folder` is empty and deleted after the run."""
+    """`quick` trades trust in the figures for time; `folder` is empty and deleted after the run.
+
+    `size` is how many slices the larger gallery has. Filled galleries are looked for in `kept`, and
+    left there; None: they are filled anew and deleted.
+    """
 
     repetitions: int
     quick: bool
     folder: Path
     progress: Progress
+    size: int = 100_000
+    kept: Path | None = None

@@ -27,16 +27,12 @@ class Arrival:
 
     def begin_sync(self) -> None:
         """Have the disk start."""
-        try:
-            self.file.begin_sync()
-        except Exception as error:
-            self.failure = as_dicom_error(error)
+        self.file.begin_sync()
 
     def sync(self) -> None:
         """Wait for the disk."""
         try:
-            if self.failure is None:
-                self.file.sync()
+            self.file.sync()
         except Exception as error:
             self.failure = as_dicom_error(error)
         self.settled.set()

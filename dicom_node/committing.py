@@ -172,7 +172,7 @@ class Committer:
             return
         if received is not None:
             _without_fail(lambda: self._receiver.drop_unreferred(received, outcome))
-        arrival.file.close()
+        _without_fail(arrival.file.close)
         _answer(arrival, outcome)
 
 

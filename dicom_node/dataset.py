@@ -7,7 +7,7 @@ leaves out: a length check on every element and a bound on what a deflated datas
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -173,13 +173,15 @@ def dataset_source(
 
 
 @contextmanager
-def open_stored(path: Path, limit: int = MAX_INFLATED_BYTES) -> Iterator[DatasetSource]:
-    """Open a file that this node stored, at its dataset.
+def open_stored(
+    stored: Path | BinaryIO, limit: int = MAX_INFLATED_BYTES
+) -> Iterator[DatasetSource]:
+    """Open a file that this node stored, at its dataset; one in memory is left open.
 
     Raises:
         CannotUnderstand: the file meta or a deflated dataset cannot be read.
         OSError: the file is not there.
     """
-    with path.open("rb") as file:
+    with stored.open("rb") if isinstance(stored, Path) else nullcontext(stored) as file:
         meta = read_meta(file)
         yield dataset_source(file, stored_transfer_syntax(meta), meta.dataset_offset, limit)

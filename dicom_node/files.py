@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import logging
 import os
-import random
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -59,8 +58,6 @@ class ObjectStore:
     def __init__(self, root: Path) -> None:
         self._objects = root / "objects"
         self._quarantine = root / "quarantine"
-        # Names need to be different, not secret.
-        self._random = random.Random()  # noqa: S311
         root.mkdir(parents=True, exist_ok=True)
         for folder in (self._objects, self._quarantine):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -82,7 +79,9 @@ class ObjectStore:
         Raises:
             OutOfResources: the disk does not take it.
         """
-        identity = f"{self._random.getrandbits(128):032x}"
+        # Asked of the system: a state of our own would be shared with a process that is forked, and
+        # its file would take the place of ours.
+        identity = os.urandom(16).hex()
         return IncomingFile(self._objects, identity, meta, transfer_syntax_uid)
 
     def write(self, parts: Iterable[bytes | memoryview], meta: bytes) -> StoredFile:
@@ -158,6 +157,10 @@ class ObjectStore:
         with contextlib.suppress(OSError):
             aside.with_name(f"{aside.name}.reason").write_text(f"{reason}\n", encoding="utf-8")
         return aside
+
+    def set_aside(self) -> list[Path]:
+        """The files in quarantine."""
+        return [path for path in self._quarantine.iterdir() if path.suffix != ".reason"]
 
     def settle_unfinished(
         self, expected: Callable[[str], tuple[int, bytes] | None]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from pydicom.dataset import Dataset
 
 from dicom_node.functional_groups import group_item
@@ -21,6 +22,11 @@ class Geometry:
 
 
 UNKNOWN_GEOMETRY = Geometry()
+# Of the slice's normal, by the axis of the patient that it lies along (x to the left, y to the
+# back, z to the head; PS3.3 C.7.6.2.1.1).
+_PLANES = ("SAGITTAL", "CORONAL", "AXIAL")
+_ALONG = 0.8  # at least this cosine: within 37 degrees, as for a head that is tilted in its holder
+_TOLERANCE = 0.02  # cosines come as rounded decimals
 
 
 def geometry_of(dataset: Dataset, index: int) -> Geometry:
@@ -37,3 +43,18 @@ def geometry_of(dataset: Dataset, index: int) -> Geometry:
         orientation=orientation if len(orientation) == 6 else None,
         spacing=(spacing[0], spacing[1]) if len(spacing) == 2 else None,
     )
+
+
+def plane_of(geometry: Geometry) -> str | None:
+    """AXIAL, CORONAL or SAGITTAL by the slice's normal, OBLIQUE where it lies between them.
+
+    None where the orientation is unknown, or is not that of two directions at a right angle.
+    """
+    if geometry.orientation is None or max(map(abs, geometry.orientation)) > 1 + _TOLERANCE:
+        return None
+    directions = np.array(geometry.orientation).reshape(2, 3)
+    if not np.allclose(directions @ directions.T, np.eye(2), rtol=0, atol=_TOLERANCE):
+        return None
+    normal = np.abs(np.cross(*directions))
+    axis = int(np.argmax(normal))
+    return _PLANES[axis] if normal[axis] >= _ALONG else "OBLIQUE"

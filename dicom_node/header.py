@@ -41,6 +41,7 @@ FACTS = (
     "Modality",
     "BodyPartExamined",
     "Manufacturer",
+    "SeriesDescription",
     "ImageType",
     "InstanceNumber",
     "Rows",
@@ -57,8 +58,9 @@ _MAX_PATIENT_ID = 1024
 class Header:
     """The facts of one object; identifiers are checked, texts are fit for a database.
 
-    `frames` is the declared Number of Frames, at least 1. `patient_id` and `issuer_of_patient_id`
-    are kept out of the representation, so that a log line cannot show them by accident.
+    `frames` is the declared Number of Frames, at least 1. `patient_id`, `issuer_of_patient_id`
+    and `series_description`, into which people write names, are kept out of the representation, so
+    that a log line cannot show them by accident.
     """
 
     sop_class_uid: str
@@ -71,6 +73,7 @@ class Header:
     modality: str | None
     body_part_examined: str | None
     manufacturer: str | None
+    series_description: str | None = field(repr=False)
     study_date: date | None
     patient_sex: str | None
     patient_age_years: int | None
@@ -131,8 +134,8 @@ def header_of(
     if strict:
         _require_syntax(source, pixels, is_explicit=is_explicit)
     own, common = found.split(_OWN_TAGS)
-    facts, zeros = _common_facts(common)
     instance_uid = checked_uid(text_of(own, "SOPInstanceUID", 256), UIDS["SOPInstanceUID"])
+    facts, zeros = _common_facts(common)
     if has_leading_zeros(instance_uid):
         zeros = zeros | {"SOPInstanceUID"}
     return Header(
@@ -164,6 +167,7 @@ def _common_facts(dataset: Found) -> tuple[dict[str, Any], frozenset[str]]:
         "modality": _code(dataset, "Modality"),
         "body_part_examined": text_of(dataset, "BodyPartExamined"),
         "manufacturer": text_of(dataset, "Manufacturer"),
+        "series_description": text_of(dataset, "SeriesDescription"),
         "study_date": date_of(dataset, "StudyDate"),
         "patient_sex": _code(dataset, "PatientSex"),
         "patient_age_years": age_years_of(dataset, "PatientAge"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 from pydicom.datadict import tag_for_keyword
@@ -126,7 +126,7 @@ class Image:
 
 
 @contextmanager
-def open_image(path: Path, limits: PixelLimits) -> Iterator[Image]:
+def open_image(stored: Path | BinaryIO, limits: PixelLimits) -> Iterator[Image]:
     """Open the image of a stored object.
 
     Raises:
@@ -135,7 +135,7 @@ def open_image(path: Path, limits: PixelLimits) -> Iterator[Image]:
         StoredFileUnreadable: its file is gone, or the disk fails.
     """
     try:
-        with open_stored(path) as source:
+        with open_stored(stored) as source:
             dataset, pixels = read_elements(source, _TAGS)
             if pixels is None or pixels.length == 0:
                 raise PixelsUnsupported(f"not an image: {_kind_of(dataset)} without pixel data")

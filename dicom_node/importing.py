@@ -4,7 +4,8 @@ Accepts what lies about in archives: no preamble, no file meta, deflated. It wri
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +20,7 @@ from pydicom.valuerep import VR
 from dicom_node.dataset import MAX_INFLATED_BYTES, dataset_source
 from dicom_node.errors import CannotUnderstand, OutOfResources
 from dicom_node.header import Header, header_of
-from dicom_node.meta import FileMeta, read_meta
+from dicom_node.meta import PREFIX, FileMeta, encode_meta, read_meta
 from dicom_node.receive import Receiver, Registration
 from dicom_node.uids import checked_uid
 
@@ -32,7 +33,17 @@ class DicomFile:
     """A file that holds one object: its header, and its dataset as it is encoded in the file."""
 
     header: Header
-    dataset: bytes
+    dataset: bytes = field(repr=False)
+
+    def as_stored(self) -> BytesIO:
+        """The object as this node would store it, in memory alone."""
+        meta = encode_meta(
+            sop_class_uid=self.header.sop_class_uid,
+            sop_instance_uid=self.header.sop_instance_uid,
+            transfer_syntax_uid=self.header.transfer_syntax_uid,
+            source=IMPORT_SOURCE,
+        )
+        return BytesIO(b"".join((PREFIX, meta, self.dataset)))
 
 
 def import_file(receiver: Receiver, path: Path) -> tuple[Registration, Header]:
@@ -60,13 +71,14 @@ def open_dicom_file(path: Path, max_inflated_bytes: int = MAX_INFLATED_BYTES) ->
     """
     try:
         with path.open("rb") as file:
-            return _read(file, max_inflated_bytes)
+            return read_dicom_file(file, max_inflated_bytes)
     except OSError as error:
         kind = type(error).__name__
         raise OutOfResources(f"the file cannot be read ({kind})") from None
 
 
-def _read(file: BinaryIO, max_inflated_bytes: int) -> DicomFile:
+def read_dicom_file(file: BinaryIO, max_inflated_bytes: int = MAX_INFLATED_BYTES) -> DicomFile:
+    """The same of an open file, which stays open; raises CannotUnderstand as above."""
     meta = read_meta(file)
     file.seek(meta.dataset_offset)
     beginning = file.read(6)

@@ -95,13 +95,13 @@ class IncomingFile:
         return self.sha256
 
     def begin_sync(self) -> None:
-        """Have the disk start to write what it was handed; `sync` then waits for less.
+        """Have the disk start to write what it was handed, if it can; `sync` then waits for less.
 
-        Raises:
-            OutOfResources: the disk does not take it; nothing is left behind.
+        Others may read the file meanwhile.
         """
         if hasattr(os, "posix_fadvise"):
-            with self._or_discarded():
+            # Only advice: whether the disk takes the bytes is told by `sync`.
+            with contextlib.suppress(OSError):
                 # Linux starts writing pages back when told that they are not needed any more.
                 os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -140,9 +140,11 @@ class IncomingFile:
         """Delete what was written; nobody was told that it is there."""
         self._pieces.clear()
         # First the name: once the lock is gone, a recovery may set the file aside.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._unfinished)  # noqa: PTH108
-        self.close()
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._unfinished)  # noqa: PTH108
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Let go of the file, whatever its name is; nothing more is written or read by this."""

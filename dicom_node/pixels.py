@@ -6,7 +6,7 @@ For the worker and the previews. It decides nothing about how a network wants it
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,10 @@ class Frame:
 
 
 def iter_frames(
-    path: Path, start: int = 0, stop: int | None = None, limits: PixelLimits = DEFAULT_LIMITS
+    file: Path | BinaryIO,
+    start: int = 0,
+    stop: int | None = None,
+    limits: PixelLimits = DEFAULT_LIMITS,
 ) -> Iterator[Frame]:
     """Decode the frames from index `start` up to, not including, `stop` (from 0), one at a time.
 
@@ -62,7 +65,7 @@ def iter_frames(
         PixelsFailed: it is broken or beyond `limits`, or a frame does not decode; frames before
             that one have been yielded.
     """
-    with open_image(path, limits) as image:
+    with open_image(file, limits) as image:
         last = image.frames if stop is None else min(stop, image.frames)
         indices = range(max(start, 0), last)
         for index, stored in zip(indices, image.decode(indices), strict=True):

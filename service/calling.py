@@ -6,7 +6,7 @@ It reads certificates, and opens no connection.
 from dicom_node.errors import TlsFilesUnusable
 from dicom_node.tls.contexts import PeerTls, own_node_context, requestor_context
 from dicom_node.tls.files import TlsFiles
-from service.settings import DicomSettings
+from service.dicom_settings import DicomSettings
 
 
 def own_tls_files(own: DicomSettings) -> TlsFiles | None:

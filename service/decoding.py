@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from dicom_node.configure import configure_pydicom
 from dicom_node.errors import PixelsFailed, PixelsUnsupported, StoredFileUnreadable
+from dicom_node.geometry import plane_of
 from dicom_node.pixels import Frame, iter_frames, render
 from model.preprocess import PreprocessConfig, prepare
 
@@ -60,11 +61,19 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """A run of frames: the encoder's input, (N, S, S), and their planes, None where unknown."""
+
+    pictures: NDArray[np.float32]
+    planes: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
 class Opening:
-    """How many frames an object has, and the encoder's input for the first of them, (N, S, S)."""
+    """How many frames an object has, and the first of them."""
 
     frames: int
-    pictures: NDArray[np.float32]
+    first: "Prepared"
 
 
 def prepare_opening(path: Path, config: PreprocessConfig) -> Opening | Refusal:
@@ -72,26 +81,31 @@ def prepare_opening(path: Path, config: PreprocessConfig) -> Opening | Refusal:
 
     Mostly that is all of them: one look into the file does.
     """
-    total, pictures = 0, []
+    opening = _prepare(Task(path, 0, FRAMES_PER_TASK), config)
+    return opening if isinstance(opening, Refusal) else Opening(*opening)
+
+
+def prepare_frames(task: Task, config: PreprocessConfig) -> Prepared | Refusal:
+    """A run of frames of an object (runs in a decoding process)."""
+    found = _prepare(task, config)
+    return found if isinstance(found, Refusal) else found[1]
+
+
+def _prepare(task: Task, config: PreprocessConfig) -> tuple[int, Prepared] | Refusal:
+    """How many frames the object has, and those of the task."""
+    total, pictures, planes = 0, [], []
     try:
-        for frame in iter_frames(path, 0, FRAMES_PER_TASK):
+        for frame in iter_frames(task.path, task.start, task.stop):
             total = frame.total
-            pictures.append(_prepared(frame, config))
-        return Opening(total, np.stack(pictures))
+            pictures.append(picture_of(frame, config))
+            planes.append(plane_of(frame.geometry))
+        return total, Prepared(np.stack(pictures), tuple(planes))
     except _REFUSED as error:
         return _refusal(error)
 
 
-def prepare_frames(task: Task, config: PreprocessConfig) -> NDArray[np.float32] | Refusal:
-    """The encoder's input for a run of frames, (N, S, S) (runs in a decoding process)."""
-    try:
-        frames = iter_frames(task.path, task.start, task.stop)
-        return np.stack([_prepared(frame, config) for frame in frames])
-    except _REFUSED as error:
-        return _refusal(error)
-
-
-def _prepared(frame: Frame, config: PreprocessConfig) -> NDArray[np.float32]:
+def picture_of(frame: Frame, config: PreprocessConfig) -> NDArray[np.float32]:
+    """The encoder's input for a frame, (S, S)."""
     return prepare(
         frame.pixels,
         modality=scale_of(frame),

@@ -8,9 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Literal
 from urllib.request import urlopen
 
 from sqlalchemy import Engine, text
@@ -23,8 +21,10 @@ from model.errors import ModelError
 from service.admission.loading import load_rules
 from service.db.engine import open_database
 from service.db.migrate import current_revision, head_revision
-from service.encoders import configured_checkpoint, find_active, kept_checkpoint
+from service.encoders.examining import examine_encoders
+from service.encoders.files import configured_checkpoint
 from service.errors import ServiceError
+from service.finding import Finding
 from service.keys import any_valid
 from service.opening import secret_file
 from service.patients import check_patient_keyer, load_patient_keyer
@@ -33,6 +33,8 @@ from service.ports import is_free
 from service.postgres import PostgresError
 from service.settings import Settings
 from service.tls import require_tls_files
+from service.tuning.advice import advise
+from service.tuning.standbys import examine_standbys
 
 _LOW_DISK_BYTES = 10 * 1024**3
 # Older ones overflow in parallel HNSW builds (CVE-2026-3172).
@@ -40,16 +42,6 @@ _OLDEST_PGVECTOR = (0, 8, 2)
 _VECTOR_VERSION = """
     SELECT coalesce(installed_version, default_version) FROM pg_available_extensions
     WHERE name = 'vector'"""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at; `remedy` says what to do where the verdict is not `ok`."""
-
-    subject: str
-    verdict: Literal["ok", "note", "wrong"]
-    detail: str
-    remedy: str = ""
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -197,22 +189,13 @@ def _pgvector(version: str | None) -> Finding:
 
 
 def _gallery(engine: Engine, settings: Settings) -> Iterator[Finding]:
-    yield _active_encoder(engine, settings)
+    yield from examine_encoders(engine, settings.state_dir)
     yield _patient_keys(engine, settings)
     yield _api_keys(engine, settings)
     yield _known_peers(engine, settings)
-
-
-def _active_encoder(engine: Engine, settings: Settings) -> Finding:
     with engine.connect() as connection:
-        active = find_active(connection)
-    if active is None:
-        remedy = "Start the service: its worker registers the first one."
-        return Finding("active encoder", "note", "none yet", remedy)
-    if not kept_checkpoint(settings.state_dir, active.name).exists():
-        remedy = "Restore encoders/ of the state folder."
-        return Finding("active encoder", "wrong", f"{active.name}: weights missing", remedy)
-    return Finding("active encoder", "ok", f"{active.name}, {active.dimension} coordinates")
+        yield from advise(connection, embedded=settings.has_embedded_database)
+    yield from examine_standbys(engine, settings.database)
 
 
 def _patient_keys(engine: Engine, settings: Settings) -> Finding:

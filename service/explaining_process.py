@@ -1,4 +1,4 @@
-"""What runs in the explaining process: the one place of an API's processes where torch is loaded.
+"""What explains in the network's process, the one place of an API's processes with torch.
 
 `service.explaining` names this module without importing it.
 """

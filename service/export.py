@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, text
 
 from service.db.vectors import decode_vector
-from service.encoders import ActiveEncoder, get_active, load_basis
+from service.encoders.registry import ActiveEncoder, get_active, load_basis
 
 _BLOCK = 2048
 

@@ -6,6 +6,7 @@ nothing more to do. Whatever else it meets it leaves to `service.registering`. N
 
 import json
 import logging
+import select
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from typing import Any
@@ -71,9 +72,10 @@ class ExpressLane:
             InDoubt: the connection broke. The long way finds what was written, and keeps it.
             what `on_disk` raises, and then nothing was written.
         """
-        facts = self._admission.ordinary_facts(group) if self._connection is not None else None
+        facts = self._admission.ordinary_facts(group) if self._is_alive() else None
         if self._connection is None or facts is None:
             return frozenset()
+        is_committing = on_disk is None
         try:
             with closing(self._connection.cursor()) as cursor:
                 begin = "" if on_disk is None else _BEGIN
@@ -81,20 +83,49 @@ class ExpressLane:
                 rows = cursor.fetchall()
                 if on_disk is not None:
                     on_disk()
+                    is_committing = True
                     cursor.execute("COMMIT")
-                if dropped_before := [uid for _, uid in rows if uid is not None]:
-                    cursor.execute(_FORGET, (dropped_before,))
         except psycopg2.Error as error:
             self.close()
             if has_waited(error.pgcode):
                 raise DatabaseAway(_reason(error)) from None
-            if _leaves_doubt(error.pgcode):
+            if is_committing and _leaves_doubt(error.pgcode):
                 raise InDoubt from None
             return frozenset()
         except BaseException:
             self.close()
             raise
+        self._forget([uid for _, uid in rows if uid is not None])
         return frozenset(name for name, _ in rows)
+
+    def _forget(self, dropped_before: Sequence[str]) -> None:
+        """Forget that some were dropped before.
+
+        They are committed, so that nothing is refused where this fails: the note stays, until
+        `service.readmitting` finds that it is no longer true.
+        """
+        if not dropped_before or self._connection is None:
+            return
+        try:
+            with closing(self._connection.cursor()) as cursor:
+                cursor.execute(_FORGET, (list(dropped_before),))
+        except psycopg2.Error as error:
+            fields = {"action": "express.not_forgotten", "error": type(error).__name__}
+            _LOG.warning("objects are noted as dropped although they are here", extra=fields)
+            self.close()
+
+    def _is_alive(self) -> bool:
+        """Whether the server is there, as far as can be told without asking it.
+
+        One that ended has said so, or closed the connection; else nothing comes before a question.
+        """
+        if self._connection is None:
+            return False
+        waiting = select.poll()
+        waiting.register(self._connection.fileno(), select.POLLIN)
+        if waiting.poll(0):
+            self.close()
+        return self._connection is not None
 
     def close(self) -> None:
         """Give the connection back, and with it whatever was not committed."""

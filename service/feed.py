@@ -18,13 +18,14 @@ from service import queue
 from service.decoding import (
     FRAMES_PER_TASK,
     DecodePool,
+    Prepared,
     Refusal,
     Task,
     prepare_frames,
     prepare_opening,
 )
-from service.frames import FrameBuffer, Pictures
-from service.lease import BatchLease
+from service.frames import FrameBuffer
+from service.lease import BatchLease, Jobs
 from service.outcomes import Outcome
 from service.settings import WorkerSettings
 
@@ -54,12 +55,14 @@ class Feed:
     def __init__(
         self,
         engine: Engine,
+        jobs: Jobs,
         store: ObjectStore,
         pool: DecodePool,
         config: PreprocessConfig,
         settings: WorkerSettings,
     ) -> None:
         self._engine = engine
+        self._jobs = jobs
         self._store = store
         self._pool = pool
         self._config = config
@@ -97,7 +100,7 @@ class Feed:
             self._waiting.lease.give_back()
 
     def _claim(self, suspects_first: bool, beside: bool) -> Batch | None:
-        lease = BatchLease(self._engine, self._settings.lease_s)
+        lease = BatchLease(self._engine, self._jobs, self._settings.lease_s)
         jobs = lease.claim(self._settings.batch_size, suspects_first=suspects_first)
         batch = Batch(lease, [_given_up(job) or Outcome(job) for job in jobs])
         if not jobs:
@@ -119,14 +122,16 @@ class Feed:
             for outcome, prepared in self._prepared(batch.outcomes):
                 if isinstance(prepared, Refusal):
                     outcome.refusal = outcome.refusal or prepared
-                elif not batch.frames.put(outcome, prepared):
+                    continue
+                outcome.planes.extend(prepared.planes)
+                if not batch.frames.put(outcome, prepared.pictures):
                     return
         except BaseException as error:
             batch.frames.end(error)
         else:
             batch.frames.end()
 
-    def _prepared(self, outcomes: list[Outcome]) -> Iterator[tuple[Outcome, Pictures | Refusal]]:
+    def _prepared(self, outcomes: list[Outcome]) -> Iterator[tuple[Outcome, Prepared | Refusal]]:
         """First what every object begins with, then what long ones have more."""
         wanted = [outcome for outcome in outcomes if outcome.refusal is None]
         paths = [self._store.path(outcome.job.file_name) for outcome in wanted]
@@ -136,14 +141,14 @@ class Feed:
             if isinstance(opening, Refusal):
                 yield outcome, opening
                 continue
-            yield outcome, opening.pictures
+            yield outcome, opening.first
             rest += [
                 (outcome, Task(path, start, min(opening.frames, start + FRAMES_PER_TASK)))
                 for start in range(FRAMES_PER_TASK, opening.frames, FRAMES_PER_TASK)
             ]
         prepared = self._pool.run(prepare_frames, [(task, self._config) for _, task in rest])
-        for (outcome, _), pictures in zip(rest, prepared, strict=True):
-            yield outcome, pictures
+        for (outcome, _), found in zip(rest, prepared, strict=True):
+            yield outcome, found
 
 
 def _given_up(job: queue.Job) -> Outcome | None:

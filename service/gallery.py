@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from service.db.node_tables import dropped_object
 from service.db.tables import conflict, embedding, embedding_job, instance, series, study
-from service.encoders import find_active
+from service.encoders.registry import find_active
 from service.errors import InstanceUnknown
-from service.labels import labels_of_instances
+from service.labels.copies import labels_of_instances
 
 
 @dataclass(frozen=True)
@@ -119,21 +119,24 @@ def gallery_stats(connection: Connection) -> GalleryStats:
         return {row[0]: row[1] for row in connection.execute(statement)}
 
     number = func.count()
-    slices_by = select(embedding.c.modality, number).group_by(embedding.c.modality)
-    by_label = "SELECT l, count(*) FROM embedding, unnest(labels) AS l GROUP BY l ORDER BY 2 DESC"
     because = select(instance.c.reason, number).where(instance.c.reason.is_not(None))
     active = find_active(connection)
+    # Each encoder that is kept has a row of every slice.
+    searched = embedding.c.encoder_id == (active.encoder_id if active else None)
+    slices_by = select(embedding.c.modality, number).where(searched)
+    each = select(func.unnest(embedding.c.labels).label("label")).where(searched).subquery()
+    by_label = select(each.c.label, number).group_by(each.c.label).order_by(number.desc())
     return GalleryStats(
         patients=connection.scalar(select(func.count(instance.c.patient_key.distinct()))) or 0,
         studies=count(study),
         series=count(series),
         instances=grouped(select(instance.c.state, number).group_by(instance.c.state)),
-        slices=count(embedding),
+        slices=count(select(embedding.c.frame).where(searched).subquery()),
         waiting=count(embedding_job),
         conflicts=count(conflict),
         dropped=count(dropped_object),
-        labels=grouped(text(by_label)),
-        modalities=grouped(slices_by.order_by(number.desc())),
+        labels=grouped(by_label),
+        modalities=grouped(slices_by.group_by(embedding.c.modality).order_by(number.desc())),
         reasons=grouped(because.group_by(instance.c.reason).order_by(number.desc())),
         stored_bytes=int(connection.scalar(select(func.sum(instance.c.file_size))) or 0),
         encoder=active.name if active else None,

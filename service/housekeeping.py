@@ -1,6 +1,7 @@
-"""What the node does now and then beside receiving: remove what is kept no longer.
+"""What the node does now and then beside receiving: remove what is kept no longer, and calibrate.
 
-That is files of deleted instances, and old lines of the record of associations.
+What goes is files of deleted instances, and old lines of the record of associations. It also runs
+the recall canary, since every installation has a node and it lives as long as the service.
 """
 
 import logging
@@ -9,10 +10,14 @@ from threading import Event, Thread
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from model.errors import ModelError
 from service.associations.table import prune_records, settle_abandoned
+from service.calibration.run import calibrate_if_due
 from service.deletion.files import purge_files
+from service.errors import ServiceError
 from service.opening import object_store
 from service.settings import Settings
+from service.verifying.canary import run_canary
 
 _PAUSE_S = 60.0
 _LOG = logging.getLogger("precuneus.node")
@@ -40,6 +45,8 @@ class Housekeeping:
         while not self._stopped.is_set():
             self._purge()
             self._prune()
+            self._calibrate()
+            self._listen()
             self._stopped.wait(self._pause_s)
 
     def _purge(self) -> None:
@@ -63,3 +70,29 @@ class Housekeeping:
         except SQLAlchemyError as error:
             fields = {"action": "prune.failed", "error": type(error).__name__}
             _LOG.warning("old records of associations are removed later", extra=fields)
+
+    def _calibrate(self) -> None:
+        try:
+            found = calibrate_if_due(self._engine, self._settings, self._stopped.is_set)
+        except (SQLAlchemyError, ServiceError, ModelError, OSError) as error:
+            fields = {"action": "calibrate.failed", "error": type(error).__name__}
+            _LOG.warning("distances are calibrated later", extra=fields)
+            return
+        if found is not None:
+            fields = {"action": "calibrated", "patients": str(found.patients)}
+            _LOG.info("distances calibrated", extra=fields)
+
+    def _listen(self) -> None:
+        """Let the recall canary sing, if it is time."""
+        interval_s = self._settings.gallery.recall_canary_s
+        if not interval_s:
+            return
+        try:
+            reading = run_canary(self._engine, interval_s, self._stopped.is_set)
+        except SQLAlchemyError as error:
+            fields = {"action": "canary.failed", "error": type(error).__name__}
+            _LOG.warning("recall is measured later", extra=fields)
+            return
+        if reading is not None:
+            measured = {"recall": reading.recall, "last": reading.last, "seconds": reading.seconds}
+            _LOG.info("recall measured", extra={"action": "canary", **measured})

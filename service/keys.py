@@ -82,10 +82,15 @@ def revoke_key(connection: Connection, api_key_id: int) -> None:
 
 def is_valid(connection: Connection, key: str) -> bool:
     """Whether a key is known and not revoked."""
-    found = select(api_key.c.api_key_id).where(
+    return name_of(connection, key) is not None
+
+
+def name_of(connection: Connection, key: str) -> str | None:
+    """The name of a key that is known and not revoked."""
+    found = select(api_key.c.name).where(
         api_key.c.digest == _digest(key), api_key.c.revoked_at.is_(None)
     )
-    return connection.scalar(found) is not None
+    return connection.scalar(found)
 
 
 def any_valid(connection: Connection) -> bool:

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 
 from dicom_node.peers import Caller
 from dicom_node.tls.identity import certificate_fault
+from service.dicom_settings import DicomSettings
 from service.peers import Peer, ip_address_of, list_peers
-from service.settings import DicomSettings
 
 _PAUSE_S = 1.0
 _LOG = logging.getLogger("precuneus.node")

@@ -22,8 +22,11 @@ from sqlalchemy import Engine, func, select
 
 from dicom_node.observer import AssociationEvent
 from service.db.node_tables import dropped_object
-from service.db.tables import conflict, embedding_job, instance
+from service.db.reindex_tables import reindex_chunk
+from service.db.tables import conflict, embedding_job, encoder, instance
+from service.encoders.registry import FOLLOWED
 from service.metrics_folder import DIRECTORY_VARIABLE
+from service.verifying.canary import CanaryReading, read_canary
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -148,6 +151,14 @@ class ProcessesCollector(Collector):
         return metrics
 
 
+_BEHIND = (
+    select(encoder.c.name, func.coalesce(func.sum(reindex_chunk.c.instances), 0))
+    .select_from(encoder.outerjoin(reindex_chunk))
+    .where(encoder.c.state.in_(FOLLOWED))
+    .group_by(encoder.c.name)
+)
+
+
 class GalleryCollector(Collector):
     """The gallery's present state, asked of the database at each scrape."""
 
@@ -165,6 +176,8 @@ class GalleryCollector(Collector):
             jobs = connection.scalar(select(func.count()).select_from(embedding_job))
             conflicts = connection.scalar(select(func.count()).select_from(conflict))
             dropped = connection.scalar(select(func.count()).select_from(dropped_object))
+            canary = read_canary(connection)
+            behind = connection.execute(_BEHIND).all()
         family = GaugeMetricFamily(
             "precuneus_instances", "Instances in the gallery, by state", labels=["state"]
         )
@@ -174,6 +187,25 @@ class GalleryCollector(Collector):
         yield GaugeMetricFamily("precuneus_jobs", "Instances waiting to be embedded", value=jobs)
         yield GaugeMetricFamily("precuneus_conflicts", "Conflicting objects kept", value=conflicts)
         yield GaugeMetricFamily("precuneus_dropped", "Objects dropped by a rule", value=dropped)
+        lag = GaugeMetricFamily(
+            "precuneus_behind", "Instances that an encoder has still to embed", labels=["encoder"]
+        )
+        for name, instances in behind:
+            lag.add_metric([name], instances)
+        yield lag
+        if canary is not None:
+            yield from _recall(canary)
+
+
+def _recall(canary: CanaryReading) -> Iterable[GaugeMetricFamily]:
+    """What the recall canary said last, and how long ago; without recall where it took too long."""
+    if canary.recall is not None and canary.last is not None:
+        name, what = "precuneus_recall_canary", "Share of the true neighbours that searches find"
+        yield GaugeMetricFamily(name, f"{what}, lately", value=canary.recall)
+        yield GaugeMetricFamily(f"{name}_last", f"{what}, in the last check", value=canary.last)
+    yield GaugeMetricFamily(
+        "precuneus_recall_canary_age_seconds", "Since recall was checked", value=canary.age_s
+    )
 
 
 def exposition(engine: Engine) -> bytes:

@@ -11,17 +11,22 @@ from sqlalchemy import Connection, Engine
 from service import queue
 from service.db.vectors import EmbeddingRow, copy_embeddings
 from service.decoding import Refusal
-from service.encoders import ActiveEncoder
-from service.labels import hold_labels, labels_of_instances
+from service.encoders.following import follow, require_active
+from service.encoders.registry import ActiveEncoder
+from service.labels.copies import hold_labels, labels_of_instances
 
 
 @dataclass
 class Outcome:
-    """What became of one job: its coordinates, float32 (frames, D), or why it has none."""
+    """What became of one job: its coordinates, float32 (frames, D), or why it has none.
+
+    `planes` are those of its frames, in their order.
+    """
 
     job: queue.Job
     coordinates: list[NDArray[np.float32]] = field(default_factory=list)
     refusal: Refusal | None = None
+    planes: list[str | None] = field(default_factory=list)
 
     @property
     def postponed(self) -> bool:
@@ -39,11 +44,15 @@ def write_outcomes(
 ) -> set[int]:
     """Settle or postpone what `owner` still owns, all of it or nothing; which were settled.
 
+    Other encoders that are to have what this one has get it to do in the same transaction.
+
     Raises:
+        EncoderChanged: `encoder` answers no queries any more, and nothing was written.
         SQLAlchemyError: the database failed, and nothing was written.
     """
     final = [outcome for outcome in outcomes if not outcome.postponed]
     with engine.begin() as connection:
+        require_active(connection, encoder)
         owned = queue.take(connection, owner, [outcome.job.instance_id for outcome in final])
         mine = [outcome for outcome in final if outcome.job.instance_id in owned]
         _write_embedded(connection, encoder, [o for o in mine if o.refusal is None])
@@ -67,12 +76,20 @@ def _write_embedded(
     connection: Connection, encoder: ActiveEncoder, outcomes: Sequence[Outcome]
 ) -> None:
     ids = [outcome.job.instance_id for outcome in outcomes]
+    follow(connection, encoder, ids)
+    copy_outcomes(connection, encoder, outcomes)
+    queue.settle(connection, ids, "embedded", None)
+
+
+def copy_outcomes(
+    connection: Connection, encoder: ActiveEncoder, outcomes: Sequence[Outcome]
+) -> None:
+    """Write the rows of outcomes that have coordinates into the encoder's partition."""
     hold_labels(connection)
-    labels = labels_of_instances(connection, ids)
+    labels = labels_of_instances(connection, [outcome.job.instance_id for outcome in outcomes])
     cursor = connection.connection.cursor()
     copy_embeddings(cursor, encoder.partition, _rows(encoder, outcomes, labels))
     cursor.close()
-    queue.settle(connection, ids, "embedded", None)
 
 
 def _rows(
@@ -80,7 +97,8 @@ def _rows(
 ) -> Iterator[EmbeddingRow]:
     for outcome in outcomes:
         job = outcome.job
-        for frame, coordinates in enumerate(np.concatenate(outcome.coordinates), start=1):
+        found = zip(np.concatenate(outcome.coordinates), outcome.planes, strict=True)
+        for frame, (coordinates, plane) in enumerate(found, start=1):
             yield EmbeddingRow(
                 encoder.encoder_id,
                 job.instance_id,
@@ -89,4 +107,9 @@ def _rows(
                 job.modality,
                 labels.get(job.instance_id, ()),
                 coordinates,
+                job.series_id,
+                job.study_id,
+                job.patient_sex,
+                job.patient_age_years,
+                plane,
             )

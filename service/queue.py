@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Subquery, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.tables import embedding_job, instance, series
@@ -29,6 +29,10 @@ class Job:
     patient_key: UUID
     modality: str
     attempts: int
+    series_id: int
+    study_id: int
+    patient_sex: str | None = None
+    patient_age_years: int | None = None
 
 
 def claim(
@@ -60,6 +64,14 @@ def claim(
 
 
 def _read_jobs(connection: Connection, job_ids: Sequence[int]) -> list[Job]:
+    tried = select(embedding_job.c.instance_id, embedding_job.c.attempts).where(
+        embedding_job.c.instance_id.in_(job_ids)
+    )
+    return read_jobs(connection, tried.subquery())
+
+
+def read_jobs(connection: Connection, tried: Subquery) -> list[Job]:
+    """The jobs of a subquery of instance_id and attempts."""
     rows = connection.execute(
         select(
             instance.c.instance_id,
@@ -67,10 +79,15 @@ def _read_jobs(connection: Connection, job_ids: Sequence[int]) -> list[Job]:
             instance.c.file_name,
             instance.c.patient_key,
             series.c.modality,
-            embedding_job.c.attempts,
+            tried.c.attempts,
+            instance.c.series_id,
+            series.c.study_id,
+            instance.c.patient_sex,
+            instance.c.patient_age_years,
         )
-        .select_from(embedding_job.join(instance).join(series))
-        .where(embedding_job.c.instance_id.in_(job_ids))
+        .select_from(
+            instance.join(series).join(tried, tried.c.instance_id == instance.c.instance_id)
+        )
         .order_by(instance.c.instance_id)
     )
     return [Job(**row) for row in rows.mappings()]
@@ -146,6 +163,18 @@ def postpone(
     connection.execute(update(instance).where(instance.c.instance_id == mine).values(reason=reason))
 
 
+def failures(connection: Connection, reason: str | None = None) -> dict[str, list[int]]:
+    """Failed instances by why they failed, most first; or those whose reason contains `reason`."""
+    failed = instance.c.state == "failed"
+    if reason is not None:
+        failed &= instance.c.reason.icontains(reason, autoescape=True)
+    rows = connection.execute(select(instance.c.reason, instance.c.instance_id).where(failed))
+    found: dict[str, list[int]] = {}
+    for why, instance_id in rows:
+        found.setdefault(why or "unknown", []).append(instance_id)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
 def retry(connection: Connection, instance_ids: Iterable[int] | None = None) -> int:
     """Queue failed instances again, all of them or those named; how many."""
     failed = instance.c.state == "failed"
@@ -172,6 +201,11 @@ def settle(
         .where(instance.c.instance_id.in_(list(instance_ids)))
         .values(state=state, reason=reason, settled_at=func.now())
     )
+
+
+def any_free(connection: Connection) -> bool:
+    """Whether a job waits that is nobody's, suspects aside."""
+    return bool(_free_jobs(connection, 1, suspect=False))
 
 
 def pending_count(connection: Connection) -> int:

@@ -159,12 +159,13 @@ def _apply(connection: Connection, changes: _Changes) -> None:
         named = {"ids": ids}
         # A worker that holds a job has written its rows when this returns.
         connection.execute(text("DELETE FROM embedding_job WHERE instance_id = ANY (:ids)"), named)
-        connection.execute(text("DELETE FROM embedding WHERE instance_id = ANY (:ids)"), named)
         connection.execute(
             update(instance)
             .where(instance.c.instance_id.in_(ids), instance.c.state != "unsupported")
             .values(state="unsupported", reason=reason, settled_at=func.now())
         )
+        # Only now: an encoder that follows holds the instance while it writes rows of it.
+        connection.execute(text("DELETE FROM embedding WHERE instance_id = ANY (:ids)"), named)
     for reason, ids in changes.reword.items():
         connection.execute(
             update(instance).where(instance.c.instance_id.in_(ids), _OUT).values(reason=reason)

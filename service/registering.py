@@ -137,7 +137,7 @@ def facts_of(
         "sop_instance_uid": header.sop_instance_uid,
         "sop_class_uid": header.sop_class_uid,
         "transfer_syntax_uid": header.transfer_syntax_uid,
-        "patient_key": str(_patient_key(header, keyer)),
+        "patient_key": str(patient_key_of(header, keyer)),
         "patient_sex": header.patient_sex,
         "patient_age_years": header.patient_age_years,
         "image_type": header.image_type,
@@ -155,7 +155,8 @@ def facts_of(
     }
 
 
-def _patient_key(header: Header, keyer: PatientKeyer) -> UUID:
+def patient_key_of(header: Header, keyer: PatientKeyer) -> UUID:
+    """The key of an object's patient."""
     patient_id, issuer = header.patient_id or "", header.issuer_of_patient_id or ""
     return keyer.key(patient_id, issuer, header.study_instance_uid)
 
@@ -193,6 +194,7 @@ def _make_series(connection: Connection, headers: Sequence[Header]) -> None:
                 "modality": by_series[study_id, uid].modality or NO_MODALITY,
                 "body_part_examined": by_series[study_id, uid].body_part_examined,
                 "manufacturer": by_series[study_id, uid].manufacturer,
+                "series_description": by_series[study_id, uid].series_description,
             }
             for study_id, uid in sorted(by_series)
         ],

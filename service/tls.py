@@ -8,8 +8,8 @@ from dicom_node.tls.contexts import acceptor_context
 from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.keeping import TlsAcceptance
 from dicom_node.tls.own import OwnCertificate, examine_own
+from service.dicom_settings import DicomTlsSettings
 from service.errors import ConfigurationError
-from service.settings import DicomTlsSettings
 
 
 def tls_acceptance(tls: DicomTlsSettings) -> TlsAcceptance | None:

@@ -18,6 +18,7 @@ from dicom_node.files import ObjectStore
 from model.manifest import ManifestRow
 from service.admission.wording import NOT_ADMITTED
 from service.errors import InvalidParameter
+from service.labels.record import CONFIRMED
 
 FOLDS = 5
 _SALT = b"precuneus training folds\0"
@@ -67,15 +68,18 @@ def gallery_slices(
 ) -> GallerySlices:
     """The instances whose label was recorded for them, with its source.
 
-    `sources` narrows to labels of some origins. With `study_labels` an instance without a label of
-    its own takes its study's, though not every slice of a study shows the disease. Left out are
-    instances of several frames or several labels, and those that the worker has not embedded.
+    Predictions do not count. `sources` narrows to labels of some sources or origins. With
+    `study_labels` an instance without a label of its own takes its study's, though not every slice
+    of a study shows the disease. Left out are instances of several frames or several labels, and
+    those that the worker has not embedded.
 
     Raises:
         InvalidParameter: no slice is left.
     """
     rows, used, left_out = [], Counter[str](), Counter[str]()
-    found = connection.execute(text(_LABELLED), {"sources": list(sources), "any": not sources})
+    found = connection.execute(
+        text(_LABELLED.format(confirmed=CONFIRMED)), {"sources": list(sources), "any": not sources}
+    )
     for _, group in groupby(found, key=lambda row: row.sop_instance_uid):
         facts = list(group)
         own = [fact for fact in facts if fact.own]
@@ -94,16 +98,17 @@ def gallery_slices(
 
 _LABELLED = """
     SELECT i.sop_instance_uid, i.patient_key, i.frames, i.state, i.reason, i.file_name,
-           s.series_instance_uid, s.modality, l.label, l.source, l.own
+           s.series_instance_uid, s.modality, l.label, l.own,
+           coalesce(l.origin, l.source) AS source
     FROM instance i JOIN series s USING (series_id) JOIN study t USING (study_id)
     CROSS JOIN LATERAL (
-        SELECT label, source, true AS own FROM label
-        WHERE label.sop_instance_uid = i.sop_instance_uid
+        SELECT label, source, origin, true AS own FROM label
+        WHERE label.sop_instance_uid = i.sop_instance_uid AND {confirmed}
         UNION ALL
-        SELECT label, source, false FROM label
-        WHERE label.study_instance_uid = t.study_instance_uid) l
-    WHERE l.source <> '' AND (:any OR l.source = ANY (:sources))
-    ORDER BY i.sop_instance_uid, l.label, l.source"""
+        SELECT label, source, origin, false FROM label
+        WHERE label.study_instance_uid = t.study_instance_uid AND {confirmed}) l
+    WHERE :any OR l.source = ANY (:sources) OR l.origin = ANY (:sources)
+    ORDER BY i.sop_instance_uid, l.label, source"""
 
 
 def _unusable(fact: Any, labels: set[str]) -> str | None:

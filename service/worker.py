@@ -1,15 +1,18 @@
 """The worker: embeds what its feed has claimed and decoded, and has each batch written down.
 
 An object that cannot be decoded is marked with its reason while its batch goes on. A worker that
-dies leaves leases that run out; what it had not committed is embedded by the next.
+dies leaves leases that run out; what it had not committed is embedded by the next. Where its jobs
+come from and go to is its source's to say: the live queue, or a reindex.
 """
 
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from time import monotonic
+from typing import Protocol
+from uuid import UUID
 
 import numpy as np
 from sqlalchemy import Engine
@@ -19,9 +22,11 @@ from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service import queue
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
+from service.errors import EncoderChanged
 from service.feed import Batch, Feed, Upcoming
 from service.frames import Pictures
+from service.lease import Jobs
 from service.metrics import WorkerMetrics
 from service.outcomes import Outcome, write_outcomes
 from service.settings import WorkerSettings
@@ -33,43 +38,88 @@ _SWITCH_S = 0.0005
 _LOG = logging.getLogger("precuneus.worker")
 
 
+class Source(Protocol):
+    """Where a worker's jobs come from, and where what became of them goes."""
+
+    @property
+    def jobs(self) -> Jobs:
+        """The queue that is claimed from."""
+
+    def write(self, owner: UUID, outcomes: Sequence[Outcome]) -> set[int]:
+        """Settle what `owner` still holds; the instances settled. Raises as `write_outcomes`."""
+
+    def is_drained(self) -> bool:
+        """Whether no job is left."""
+
+
+class LiveSource:
+    """What arrived, embedded by the active encoder."""
+
+    jobs: Jobs = queue
+
+    def __init__(self, engine: Engine, encoder: ActiveEncoder) -> None:
+        self._engine = engine
+        self._encoder = encoder
+
+    def write(self, owner: UUID, outcomes: Sequence[Outcome]) -> set[int]:
+        """See `service.outcomes.write_outcomes`."""
+        return write_outcomes(self._engine, self._encoder, owner, outcomes)
+
+    def is_drained(self) -> bool:
+        """Whether nothing waits."""
+        with self._engine.connect() as connection:
+            return queue.pending_count(connection) == 0
+
+
+def make_pool(settings: WorkerSettings) -> DecodePool:
+    """The processes that decode for workers of these settings."""
+    return DecodePool(
+        settings.decode_processes, settings.decode_timeout_s, settings.decode_memory_mb
+    )
+
+
 class Worker:
-    """One worker process on one encoder; `stop` may be called from a signal handler."""
+    """One encoder at work on one source; `stop` may be called from a signal handler.
+
+    Several may share a `pool` of decoding processes, one after the other; its maker closes it.
+    """
 
     def __init__(
         self,
         engine: Engine,
         store: ObjectStore,
         embedder: Embedder,
-        encoder: ActiveEncoder,
+        source: Source,
         settings: WorkerSettings,
         metrics: WorkerMetrics,
+        pool: DecodePool,
     ) -> None:
         self._engine = engine
         self._store = store
         self._embedder = embedder
-        self._encoder = encoder
+        self._source = source
         self._settings = settings
         self._metrics = metrics
         self._stopping = threading.Event()
         self._batches = 0
-        self._pool = DecodePool(
-            settings.decode_processes, settings.decode_timeout_s, settings.decode_memory_mb
-        )
+        self._pool = pool
 
     def stop(self) -> None:
         """End after the batches being embedded and written."""
         self._stopping.set()
 
-    def run(self, *, once: bool = False) -> None:
+    def run(
+        self, *, once: bool = False, may_leave: Callable[[bool], bool] = lambda _idle: False
+    ) -> None:
         """Work until stopped, or with `once` until no job is left.
 
-        While the database is away the worker waits for it: its leases run out, nothing is lost.
+        After each batch, and when there is none (`idle`), `may_leave` is asked whether to end. It
+        ends, too, when another encoder was activated. While the database is away the worker waits
+        for it: its leases run out, nothing is lost.
         """
         upcoming: Upcoming | None = None
         with (
             _switching_often(),
-            closing(self._pool),
             Writer(self._write) as writer,
             closing(self._open_feed()) as feed,
         ):
@@ -84,17 +134,25 @@ class Worker:
                         self._settle(batch, writer)
                         if batch.is_suspect:
                             writer.finish()
+                        if may_leave(False):
+                            break
                         continue
                     writer.finish()
-                    if once and self._is_drained():
+                    if (once and self._source.is_drained()) or may_leave(True):
                         break
                     self._stopping.wait(self._settings.poll_s)
+                except EncoderChanged as change:
+                    _LOG.info("%s", change, extra={"action": "encoder_changed"})
+                    break
                 except SQLAlchemyError as error:
                     if once:
                         raise
-                    fields = {"action": "database_lost", "error": type(error).__name__}
-                    _LOG.warning("waiting for the database", extra=fields)
-                    self._stopping.wait(1.0)
+                    self._await_database(error)
+
+    def _await_database(self, error: SQLAlchemyError) -> None:
+        fields = {"action": "database_lost", "error": type(error).__name__}
+        _LOG.warning("waiting for the database", extra=fields)
+        self._stopping.wait(1.0)
 
     def run_batch(self) -> int:
         """Claim, embed and settle one batch; the number of instances settled."""
@@ -107,7 +165,8 @@ class Worker:
 
     def _open_feed(self) -> Feed:
         config = self._embedder.preprocess_config
-        return Feed(self._engine, self._store, self._pool, config, self._settings)
+        jobs = self._source.jobs
+        return Feed(self._engine, jobs, self._store, self._pool, config, self._settings)
 
     def _begin(self, feed: Feed, *, beside: bool = False) -> Upcoming:
         suspects_first = self._is_suspects_turn()
@@ -147,7 +206,7 @@ class Worker:
             start += length
 
     def _write(self, batch: Batch, started: float) -> int:
-        settled = write_outcomes(self._engine, self._encoder, batch.lease.owner, batch.outcomes)
+        settled = self._source.write(batch.lease.owner, batch.outcomes)
         self._report(batch.outcomes, settled, monotonic() - started)
         return len(settled)
 
@@ -167,10 +226,6 @@ class Worker:
             _LOG.warning("not embedded", extra=fields)
         totals: dict[str, object] = {"action": "batch", "instances": len(done), "frames": frames}
         _LOG.info("batch settled", extra=totals | {"seconds": round(seconds, 3)})
-
-    def _is_drained(self) -> bool:
-        with self._engine.connect() as connection:
-            return queue.pending_count(connection) == 0
 
 
 @contextmanager

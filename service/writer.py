@@ -12,6 +12,7 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.errors import EncoderChanged
 from service.feed import Batch
 
 _LOG = logging.getLogger("precuneus.worker")
@@ -55,8 +56,8 @@ class Writer:
     ) -> None:
         try:
             self.finish()
-        except SQLAlchemyError as lost:
-            fields = {"action": "database_lost", "error": type(lost).__name__}
+        except (SQLAlchemyError, EncoderChanged) as lost:
+            fields = {"action": "not_written", "error": type(lost).__name__}
             _LOG.warning("the last batch was not written and is left to others", extra=fields)
         finally:
             self._executor.shutdown()

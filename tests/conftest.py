@@ -15,6 +15,7 @@ from service.postgres import Cluster
 from service.settings import Settings
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.databases import MIGRATED, administer, fresh_database, named
+from tests.support.shared_gallery import SharedGallery, embed_shared
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real images lie outside the repository and are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_gallery(shared_data: Path) -> SharedGallery:
+    """All real slices under the dev encoder, embedded once a run: give its tests ten minutes."""
+    return embed_shared(shared_data)
 
 
 @pytest.fixture(scope="session")

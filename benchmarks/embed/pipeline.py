@@ -19,12 +19,12 @@ from dicom_node.configure import configure_pydicom
 from dicom_node.importing import import_file
 from model.embedder import Embedder
 from service.decoding import DecodePool, prepare_opening
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.metrics import WorkerMetrics
 from service.opening import object_store, open_gallery, receiver
 from service.processes.worker import load_encoder
 from service.settings import Settings
-from service.worker import Worker
+from service.worker import LiveSource, Worker
 
 HALVES = ("decoding", "embedding")
 WORKER = "worker"
@@ -76,9 +76,9 @@ class Pipeline:
             for statement in _AGAIN:
                 connection.exec_driver_sql(statement)
         store, settings = object_store(self.settings), self.settings.worker
-        Worker(self.engine, store, self.embedder, self.encoder, settings, self.metrics).run(
-            once=True
-        )
+        source = LiveSource(self.engine, self.encoder)
+        work = (self.engine, store, self.embedder, source, settings, self.metrics, self.pool)
+        Worker(*work).run(once=True)
         with self.engine.connect() as connection:
             batches = connection.execute(text(_SETTLED)).all()
         seconds: float = (batches[-2].settled_at - batches[0].settled_at).total_seconds()
@@ -90,7 +90,7 @@ def decode(settings: Settings, pool: DecodePool, embedder: Embedder) -> list[NDA
     store = object_store(settings)
     paths = [store.path(name) for name in store.names()]
     arguments = [(path, embedder.preprocess_config) for path in paths]
-    return [opening.pictures for opening in pool.run(prepare_opening, arguments)]
+    return [opening.first.pictures for opening in pool.run(prepare_opening, arguments)]
 
 
 @contextmanager

@@ -1,53 +1,68 @@
-"""NumPy comparing the query with every slice: what search costs without a database."""
+"""NumPy comparing the query with every slice: what search costs without a database.
+
+The exported matrix of a million slices takes 16 GB. Where it would take more than its share of the
+memory, part of it is read as often as makes up the whole: the time is that of all slices, since
+memory bounds it, and there is no answer.
+"""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
+
+from benchmarks.query.answers import K
+from benchmarks.query.recipe import Floats
+from benchmarks.query.slices import MadeUpSlices
+
+_SHARE = 4
+_FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
 class BruteForce:
-    """A matrix in memory; `patients` holds a number for each slice's patient."""
+    """A matrix in memory, of which `rounds` make up all slices; its rows are `vectors`."""
 
-    k: int
-    vectors: NDArray[np.float32]
-    squared_lengths: NDArray[np.float32]
+    vectors: Floats
+    squared_lengths: Floats
     patients: NDArray[np.int64]
-    uids: list[str]
-    rows: dict[str, int]
+    rounds: int
 
     @property
     def dimension(self) -> int:
         """Numbers in a vector."""
         return int(self.vectors.shape[1])
 
-    def __call__(self, sop_instance_uid: str) -> list[str]:
-        """The k slices of other patients nearest by Euclidean distance, nearest first."""
-        row = self.rows[sop_instance_uid]
-        # |a - b|² without |b|², which is the same for all.
-        squared = self.squared_lengths - 2 * (self.vectors @ self.vectors[row])
-        squared[self.patients == self.patients[row]] = np.inf
-        nearest = np.argpartition(squared, self.k)[: self.k]
-        return [self.uids[n] for n in nearest[np.argsort(squared[nearest])]]
+    @property
+    def is_whole(self) -> bool:
+        """Whether the matrix holds all slices, so that answers mean something."""
+        return self.rounds == 1
+
+    def __call__(self, query: int) -> list[int]:
+        """The slices of other patients nearest by Euclidean distance, nearest first."""
+        row = query % len(self.vectors)
+        for _ in range(self.rounds):
+            # |a - b|² without |b|², which is the same for all.
+            squared = self.squared_lengths - 2 * (self.vectors @ self.vectors[row])
+            squared[self.patients == self.patients[row]] = np.inf
+            nearest = np.argpartition(squared, K)[:K]
+            found: list[int] = nearest[np.argsort(squared[nearest])].tolist()
+        return found
 
 
-def exported(path: Path, k: int, basis: NDArray[np.float32]) -> tuple[BruteForce, BruteForce]:
-    """Brute force on an export's 4,096-d embeddings, and on their coordinates in `basis`."""
-    with np.load(path, allow_pickle=False) as archive:
-        embeddings = archive["embedding"]
-        _, patients = np.unique(archive["patient_key"], return_inverse=True)
-        uids = archive["sop_instance_uid"].tolist()
-    return (
-        _brute_force(k, embeddings, patients, uids),
-        _brute_force(k, embeddings @ basis, patients, uids),
-    )
+def on_coordinates(slices: MadeUpSlices) -> BruteForce:
+    """On D numbers a slice."""
+    return _brute_force(slices, slices.coordinates, 1)
 
 
-def _brute_force(
-    k: int, vectors: NDArray[np.float32], patients: NDArray[np.int64], uids: list[str]
-) -> BruteForce:
+def on_embeddings(slices: MadeUpSlices, basis: Floats) -> BruteForce:
+    """On the 4,096 numbers that `precuneus gallery export` writes for each slice."""
+    fitting = psutil.virtual_memory().available // _SHARE // (len(basis) * _FLOAT_BYTES)
+    rounds = -(-len(slices) // fitting)
+    rows = -(-len(slices) // rounds)
+    return _brute_force(slices, slices.coordinates[:rows] @ basis.T, rounds)
+
+
+def _brute_force(slices: MadeUpSlices, vectors: Floats, rounds: int) -> BruteForce:
     squared = np.einsum("nd,nd->n", vectors, vectors)
-    rows = {uid: row for row, uid in enumerate(uids)}
-    return BruteForce(k, vectors, squared, patients, uids, rows)
+    return BruteForce(vectors, squared, slices.patients()[: len(vectors)], rounds)

@@ -1,144 +1,211 @@
-"""Fills a gallery with made-up slices, by the service's own tables and binary COPY.
+"""Fills a gallery with made-up slices, all by COPY into the service's own tables.
 
-The index is dropped before and built after, as for any big load; it is the same index.
+The index is dropped before and built after, as for any big load; it is the same index. A slice's
+instance_id and series_id are its numbers and its series' plus one, so that an answer's rows are
+slices at once.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import StringIO
 from time import perf_counter
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, insert, text
+from sqlalchemy import Connection, Engine, text
 
-from benchmarks.query.slices import MadeUpSlices, make_up_basis
-from service.db.tables import instance, series, study
+from benchmarks.query.slices import SLICES_PER_SERIES, MadeUpSlices, maker_of
 from service.db.vectors import EmbeddingRow, copy_embeddings
-from service.encoders import ActiveEncoder, EncoderDescription, register
+from service.encoders.registry import ActiveEncoder, EncoderDescription, get_active, register
+from service.tuning.building import building, use_for_building
 
-_CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
+_CT, _MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+_AT_ONCE = 10_000
+_IDENTITIES = (("study", "study_id"), ("series", "series_id"), ("instance", "instance_id"))
+
+Done = Callable[[int], object]
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """A filled gallery; `uids` are the SOP Instance UIDs in the slices' order."""
+    """A filled gallery; times are None where it was filled by an earlier run.
+
+    `table_bytes` and `index_bytes` are the embeddings' and their HNSW index's; `other_bytes` is all
+    else that a slice has in the database.
+    """
 
     encoder: ActiveEncoder
-    uids: list[str]
-    load_s: float
-    index_s: float
+    load_s: float | None
+    index_s: float | None
+    table_bytes: int
+    index_bytes: int
+    other_bytes: int
 
 
-def fill(engine: Engine, slices: MadeUpSlices) -> Gallery:
-    """Load the slices into an empty gallery, build the index, and gather statistics."""
-    encoder = _register_encoder(engine, slices.coordinates.shape[1])
+def sop_instance_uid(slice_: int) -> str:
+    """The UID of a slice, of the length that UIDs made from UUIDs have."""
+    return f"2.25.{10**38 + slice_}"
+
+
+def number_of(uid: str) -> int:
+    """The number of the slice that has a UID."""
+    return int(uid.removeprefix("2.25.")) - 10**38
+
+
+def fill(
+    engine: Engine, slices: MadeUpSlices, description: EncoderDescription, done: Done
+) -> Gallery:
+    """Load the slices into an empty gallery, build the index, and gather statistics.
+
+    `done` hears how many slices are loaded.
+    """
+    with engine.begin() as connection:
+        encoder = register(connection, description)
     started = perf_counter()
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         definition = _drop_index(connection, encoder)
-        uids = _load(connection, encoder, slices)
-        loaded = perf_counter()
-        connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '512MB'")
-        connection.exec_driver_sql(definition)
-        indexed = perf_counter()
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("VACUUM (ANALYZE)")
-    return Gallery(encoder, uids, loaded - started, indexed - loaded)
-
-
-def _register_encoder(engine: Engine, dimension: int) -> ActiveEncoder:
-    """A made-up encoder with a random orthonormal basis, active."""
-    description = EncoderDescription(
-        digest="0" * 64,
-        name="made-up",
-        preprocessing="none",
-        basis=make_up_basis(dimension),
-        metrics={},
-    )
+        _load(connection, encoder, slices, done)
+    loaded = perf_counter()
     with engine.begin() as connection:
-        return register(connection, description)
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        use_for_building(connection, building(len(slices), encoder.dimension))
+        connection.exec_driver_sql(definition)
+    indexed = perf_counter()
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.exec_driver_sql("VACUUM (ANALYZE)")
+    return measure_gallery(engine, loaded - started, indexed - loaded)
 
 
-def _drop_index(connection: Connection, encoder: ActiveEncoder) -> str:
-    """Drop the encoder's HNSW index; returns the statement that makes it again."""
+def measure_gallery(
+    engine: Engine, load_s: float | None = None, index_s: float | None = None
+) -> Gallery:
+    """What the gallery takes, as the server says."""
+    with engine.connect() as connection:
+        encoder = get_active(connection)
+        table, index, whole = connection.execute(
+            text(
+                "SELECT pg_table_size(:table), pg_relation_size(:index),"
+                " pg_total_relation_size(:table) + pg_total_relation_size('instance')"
+                " + pg_total_relation_size('series') + pg_total_relation_size('study')"
+            ),
+            {"table": encoder.partition, "index": _index(connection, encoder)[0]},
+        ).one()
+    return Gallery(encoder, load_s, index_s, table, index, whole - table - index)
+
+
+def _index(connection: Connection, encoder: ActiveEncoder) -> tuple[str, str]:
+    """The encoder's HNSW index, and the statement that makes it again."""
     found = (
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = :table AND indexdef ~ :kind"
     )
     parameters = {"table": encoder.partition, "kind": "hnsw"}
     name, definition = connection.execute(text(found), parameters).one()
+    return str(name), str(definition)
+
+
+def _drop_index(connection: Connection, encoder: ActiveEncoder) -> str:
+    name, definition = _index(connection, encoder)
     connection.exec_driver_sql(f"DROP INDEX {name}")
-    return str(definition)
+    return definition
 
 
-def _load(connection: Connection, encoder: ActiveEncoder, slices: MadeUpSlices) -> list[str]:
-    numbers = range(len(slices))
-    all_series = range(slices.series(len(slices) - 1) + 1)
-    study_ids = _insert(
-        connection, study, "study_id", ({"study_instance_uid": f"2.25.1{n}"} for n in all_series)
-    )
-    series_ids = _insert(
-        connection,
-        series,
-        "series_id",
-        (
-            {"study_id": study_ids[n], "series_instance_uid": f"2.25.2{n}", "modality": "CT"}
-            for n in all_series
-        ),
-    )
-    uids = [f"2.25.3{n}" for n in numbers]
-    rows = (
-        _instance(uids[n], series_ids[slices.series(n)], slices.patient_key(n)) for n in numbers
-    )
-    instance_ids = _insert(connection, instance, "instance_id", rows)
-    _copy(connection, encoder, slices, instance_ids)
-    return uids
-
-
-def _insert(
-    connection: Connection, table: Table, key: str, rows: Iterable[dict[str, Any]]
-) -> list[int]:
-    """Insert rows; their keys, in the rows' order."""
-    statement = insert(table).returning(table.c[key], sort_by_parameter_order=True)
-    return list(connection.scalars(statement, list(rows)))
-
-
-def _instance(sop_instance_uid: str, series_id: int, patient_key: object) -> dict[str, Any]:
-    return {
-        "series_id": series_id,
-        "sop_instance_uid": sop_instance_uid,
-        "sop_class_uid": _CT_IMAGE_STORAGE,
-        "transfer_syntax_uid": _EXPLICIT_VR_LITTLE_ENDIAN,
-        "patient_key": patient_key,
-        "rows": 512,
-        "columns": 512,
-        "frames": 1,
-        "state": "embedded",
-        "file_name": sop_instance_uid,
-        "file_size": 0,
-        "sha256": hashlib.sha256(sop_instance_uid.encode()).digest(),
-        "source": "benchmark",
-    }
-
-
-def _copy(
-    connection: Connection, encoder: ActiveEncoder, slices: MadeUpSlices, instance_ids: list[int]
-) -> None:
-    rows = (
-        EmbeddingRow(
-            encoder.encoder_id,
-            instance_id,
-            1,
-            slices.patient_key(number),
-            "CT",
-            (),
-            slices.coordinates[number],
-        )
-        for number, instance_id in enumerate(instance_ids)
-    )
+def _load(connection: Connection, encoder: ActiveEncoder, slices: MadeUpSlices, done: Done) -> None:
     cursor = connection.connection.cursor()
-    copy_embeddings(cursor, encoder.partition, rows)
+    all_series = range(slices.series(len(slices) - 1) + 1)
+    _copy(cursor, "study (study_id, study_instance_uid, study_date)", map(_study, all_series))
+    _copy(
+        cursor,
+        "series (series_id, study_id, series_instance_uid, modality, body_part_examined,"
+        " manufacturer)",
+        (_series(slices, number) for number in all_series),
+    )
+    for start in range(0, len(slices), _AT_ONCE):
+        numbers = range(start, min(start + _AT_ONCE, len(slices)))
+        _copy(
+            cursor,
+            "instance (instance_id, series_id, sop_instance_uid, sop_class_uid,"
+            " transfer_syntax_uid, patient_key, patient_sex, patient_age_years, rows, columns,"
+            " frames, state, file_name, file_size, sha256, source)",
+            (_instance(slices, number) for number in numbers),
+        )
+        rows = (_embedding(encoder, slices, number) for number in numbers)
+        copy_embeddings(cursor, encoder.partition, rows)
+        done(numbers.stop)
+    for table, column in _IDENTITIES:
+        cursor.execute(
+            f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column}))"
+            f" FROM {table}"
+        )
     cursor.close()
+
+
+def _copy(cursor: Any, table: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """COPY as text; no value here has a tab, a backslash or a line break."""
+    lines: Iterator[str] = ("\t".join(map(str, row)) + "\n" for row in rows)
+    cursor.copy_expert(f"COPY {table} FROM STDIN", StringIO("".join(lines)))
+
+
+def _study(number: int) -> tuple[object, ...]:
+    return number + 1, f"2.25.{2 * 10**38 + number}", f"20{number % 25:02}-06-01"
+
+
+def _series(slices: MadeUpSlices, number: int) -> tuple[object, ...]:
+    first = number * SLICES_PER_SERIES
+    modality = slices.disease(first).modality
+    uid = f"2.25.{3 * 10**38 + number}"
+    return number + 1, number + 1, uid, modality, "HEAD", maker_of(slices.patient(first))
+
+
+def _sex(patient: int) -> str:
+    return "FM"[patient % 2]
+
+
+def _age(patient: int) -> int:
+    return 20 + patient % 70
+
+
+def _instance(slices: MadeUpSlices, number: int) -> tuple[object, ...]:
+    uid, patient = sop_instance_uid(number), slices.patient(number)
+    return (
+        number + 1,
+        slices.series(number) + 1,
+        uid,
+        _CT if slices.disease(number).modality == "CT" else _MR,
+        _EXPLICIT_VR_LITTLE_ENDIAN,
+        slices.patient_key(number),
+        _sex(patient),
+        _age(patient),
+        512,
+        512,
+        1,
+        "embedded",
+        f"{uid}.dcm",
+        524_288,
+        "\\\\x" + hashlib.sha256(uid.encode()).hexdigest(),
+        "benchmark",
+    )
+
+
+def _embedding(encoder: ActiveEncoder, slices: MadeUpSlices, number: int) -> EmbeddingRow:
+    disease, patient = slices.disease(number), slices.patient(number)
+    series = slices.series(number) + 1
+    return EmbeddingRow(
+        encoder.encoder_id,
+        number + 1,
+        1,
+        slices.patient_key(number),
+        disease.modality,
+        (disease.label,),
+        slices.coordinates[number],
+        series_id=series,
+        study_id=series,
+        patient_sex=_sex(patient),
+        patient_age_years=_age(patient),
+        plane="AXIAL",
+    )
 
 
 def pgvector_version(connection: Connection) -> str:

@@ -1,115 +1,99 @@
-"""Runs the query benchmark: every way of searching answers the same queries, in turns."""
+"""Runs the query benchmark on a small gallery and a large one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.children import HOST
-from benchmarks.installation import Installation, installed
+from benchmarks.errors import BenchmarkError
 from benchmarks.plan import Plan
-from benchmarks.query.brute import BruteForce, exported
-from benchmarks.query.gallery import Gallery, fill, pgvector_version
+from benchmarks.query import cases
+from benchmarks.query.answers import Numbers
+from benchmarks.query.clients import Crowd, crowd, rest_clients
+from benchmarks.query.filled import Filled, filled
+from benchmarks.query.found import Searched, Searching
+from benchmarks.query.gallery import pgvector_version
+from benchmarks.query.recipe import Floats, Recipe
+from benchmarks.query.recipe import load as load_recipe
 from benchmarks.query.rest import RestClient
-from benchmarks.query.searchers import EXACT, REST, SQL, K, Searched, Searcher, Searching, SqlSearch
-from benchmarks.query.slices import MadeUpSlices, make_up
-from model.checkpoint import default_checkpoint, describe
-from model.errors import CheckpointMissingError
-from model.network_config import MSNetConfig
-from service.encoders import load_basis
-from service.export import export_gallery
+from benchmarks.query.rivals import libraries
+from benchmarks.query.searchers import REST, SQL, SqlSearch
+from benchmarks.query.slices import make_up
+from model.checkpoint import default_checkpoint, load
+from model.embedder import Embedder
+from service.embedders import describe_encoder
+from service.encoders.registry import EncoderDescription
 
-SIZES = (3_000, 30_000)
-_QUICK_SIZES = (3_000,)
+_SMALL = 10_000
+_QUICK_SIZES = (1_000, 5_000)
 _QUERIES = 100  # in each repetition
-_WARM_UP = 20
+_FILTERED_QUERIES = 200
+_CROWD_QUERIES = 400
+_CROWDS = (1, 8)
+_TUNING = 200
 
 
 def measure(plan: Plan) -> Searching:
     """Run the benchmark.
 
     Raises:
-        BenchmarkError: the API failed.
+        BenchmarkError: the API failed, a library does not reach the recall demanded, or another
+            encoder ships than the recipe is of.
         ServiceError: the embedded database failed.
     """
-    searched = []
-    for size in _QUICK_SIZES if plan.quick else SIZES:
-        plan.progress(f"filling a gallery of {size} slices", 0, 1)
-        slices = make_up(size, _dimension())
-        with installed(plan.folder / f"gallery-{size}") as installation:
-            with installation.engine.connect() as connection:
+    encoder, recipe = shipped_encoder(), load_recipe()
+    _check(recipe, encoder)
+    searched, pgvector = [], ""
+    for size in _QUICK_SIZES if plan.quick else sorted({_SMALL, plan.size}):
+        with filled(plan, make_up(size, recipe), encoder) as one:
+            with one.installation.engine.connect() as connection:
                 pgvector = pgvector_version(connection)
-            gallery = fill(installation.engine, slices)
-            searched.append(_search(plan, installation, gallery, slices))
-    return Searching(pgvector, tuple(searched))
+            searched.append(_search(plan, one, encoder.basis))
+    return Searching(pgvector, encoder.name, tuple(searched))
 
 
-def _dimension() -> int:
-    """D of the encoder that ships, or of its default shape when none does yet."""
-    try:
-        _, info = describe(default_checkpoint())
-    except CheckpointMissingError:
-        return MSNetConfig().coordinate_dim
-    return info.network.coordinate_dim
+def shipped_encoder() -> EncoderDescription:
+    """What the gallery is told of the encoder that ships."""
+    checkpoint = load(default_checkpoint())
+    return describe_encoder(Embedder(checkpoint), checkpoint.info)
 
 
-def _search(
-    plan: Plan, installation: Installation, gallery: Gallery, slices: MadeUpSlices
-) -> Searched:
-    whole, reduced = _brute_forces(installation, gallery, plan)
-    http = installation.settings.http
-    hnsw = SqlSearch(installation.engine, exact=False)
-    exact = SqlSearch(installation.engine, exact=True)
+def _check(recipe: Recipe, encoder: EncoderDescription) -> None:
+    if recipe.encoder != encoder.name:
+        raise BenchmarkError(
+            f"benchmarks/query/recipe.npz is of {recipe.encoder}, and {encoder.name} ships: make "
+            "it anew with `python -m benchmarks.query.fit SLICES.csv`"
+        )
+
+
+def _search(plan: Plan, one: Filled, basis: Floats) -> Searched:
+    slices, installation = one.slices, one.installation
+    shuffled = np.random.default_rng(1).permutation(len(slices))
+    queries, tuning = shuffled[: plan.repetitions * _QUERIES], shuffled[::-1][:_TUNING]
+    plan.progress("building the libraries' indexes", 0, 1)
+    found = tuple(libraries(slices, installation.folder))
     with ExitStack() as stack:
         api = stack.enter_context(installation.running("api", "serve"))
-        client = stack.enter_context(RestClient(HOST, http.port))
+        client = stack.enter_context(RestClient(HOST, installation.settings.http.port))
         api.await_ready(client.reconnect)
-        searchers = (
-            Searcher(SQL, hnsw),
-            Searcher(REST, lambda uid: client.similar(uid, K), client.reconnect),
-            Searcher(EXACT, exact),
-            Searcher(f"NumPy, {whole.dimension:,} dimensions", whole),
-            Searcher(f"NumPy, {reduced.dimension:,} dimensions", reduced),
+        whole = (
+            cases.other_patients(one, client, found, basis, queries, tuning),
+            cases.all_patients(one, found, queries, tuning),
         )
-        queries = np.random.default_rng(1).permutation(len(slices))
-        _warm_up(searchers, [gallery.uids[n] for n in queries[-_WARM_UP:]])
-        hnsw.methods.clear()
-        _repeat(plan, searchers, gallery, queries)
-    return Searched(gallery, slices, searchers, hnsw.methods["hnsw"], sum(hnsw.methods.values()))
+        for case in whole:
+            cases.ask(plan, case, queries, _QUERIES, tuning)
+        few = queries[:_FILTERED_QUERIES]
+        filtered_cases = tuple(cases.filtered(one, few))
+        for case in filtered_cases:
+            cases.ask(plan, case, few, len(few), tuning)
+        crowds = tuple(_crowds(plan, one, stack, shuffled[-_CROWD_QUERIES:]))
+    return Searched(len(slices), one.gallery, whole, filtered_cases, crowds, found)
 
 
-def _brute_forces(
-    installation: Installation, gallery: Gallery, plan: Plan
-) -> tuple[BruteForce, BruteForce]:
-    """NumPy on what `precuneus gallery export` writes, and on the same in D dimensions."""
-    path = plan.folder / "export.npz"
-    export_gallery(installation.engine, path)
-    with installation.engine.connect() as connection:
-        basis = load_basis(connection, gallery.encoder.encoder_id)
-    try:
-        return exported(path, K, basis)
-    finally:
-        path.unlink()
-
-
-def _warm_up(searchers: Sequence[Searcher], uids: Sequence[str]) -> None:
-    for searcher in searchers:
-        searcher.prepare()
-        for uid in uids:
-            searcher.search(uid)
-
-
-def _repeat(
-    plan: Plan, searchers: Sequence[Searcher], gallery: Gallery, queries: NDArray[np.int64]
-) -> None:
-    blocks = [queries[n * _QUERIES : (n + 1) * _QUERIES] for n in range(plan.repetitions)]
-    for number, block in enumerate(block for block in blocks if len(block)):
-        turn = number % len(searchers)
-        order = (*searchers[turn:], *searchers[:turn])
-        for position, searcher in enumerate(order):
-            what = f"{searcher.name} on {len(gallery.uids)} slices"
-            plan.progress(what, number * len(order) + position, len(blocks) * len(order))
-            searcher.prepare()
-            for query in block:
-                searcher.ask(gallery.uids[query])
+def _crowds(plan: Plan, one: Filled, stack: ExitStack, queries: Numbers) -> Iterator[Crowd]:
+    installation, asked = one.installation, queries.tolist()
+    for clients in _CROWDS:
+        plan.progress(f"{clients} clients at once", 0, 1)
+        yield crowd(SQL, [SqlSearch(installation.engine) for _ in range(clients)], asked)
+        yield crowd(REST, rest_clients(stack, installation.settings.http.port, clients), asked)

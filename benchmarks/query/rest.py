@@ -44,6 +44,14 @@ class RestClient:
         return [neighbour["sop_instance_uid"] for neighbour in json.loads(body)["neighbours"]]
 
     def _get(self, path: str) -> tuple[int, bytes]:
+        try:
+            return self._ask(path)
+        except ConnectionError:
+            # The API closes connections that were idle for some seconds.
+            self._connection.close()
+            return self._ask(path)
+
+    def _ask(self, path: str) -> tuple[int, bytes]:
         self._connection.request("GET", path)
         response = self._connection.getresponse()
         return response.status, response.read()

@@ -82,9 +82,11 @@ class ScheduleConfig:
 
 @dataclass(frozen=True)
 class HashConfig:
-    """Binary codes beside the embedding, learnt at the end of a run; `bits` 0 is none.
+    """Binary codes beside the embedding; `bits` 0 is none, else 64, 128 or 256.
 
-    `bits` may be 64, 128 or 256. `quantisation` pulls outputs towards -1 and 1.
+    A head learns them in every step of a run, from embeddings that it cannot change; at the end it
+    is polished in `steps` on the averaged network's embeddings. `quantisation` pulls outputs
+    towards -1 and 1.
     """
 
     bits: int = 0
@@ -152,7 +154,10 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """One line of metrics.csv. Validation figures are None in epochs without validation."""
+    """One line of metrics.csv.
+
+    Validation figures are None in epochs without validation, that of the codes in runs without.
+    """
 
     epoch: int
     loss: float
@@ -165,6 +170,7 @@ class EpochMetrics:
     seconds: float
     validation_map: float | None = None
     validation_precision_at_10: float | None = None
+    hash_loss: float | None = None
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from model.dataset import Dataset
 from model.hashing import HASH_BIAS, HASH_WEIGHT
 from model.msnet import MSNet
 from model.training.embedding import embed
-from model.training.hash import HashLayer, fit_hash
+from model.training.hash import HashLayer, fit_hash, layer_of
 from model.training.leaks import groups_of
 from model.training.network import EmbeddingNetwork
 from model.training.state import TrainingState
@@ -87,7 +87,12 @@ def _weights(state: TrainingState, train_set: Dataset) -> dict[str, NDArray[np.f
 def _hash_layer(state: TrainingState, network: EmbeddingNetwork, train_set: Dataset) -> HashLayer:
     if not isinstance(network, MSNet):
         raise TypeError("only MSNet has coordinates")
-    basis, _ = network.basis()
+    basis = network.basis()[0].cpu().numpy()
     embeddings = embed(network, train_set.images, state.device)
-    coordinates = (embeddings @ basis.numpy()).astype(np.float32)
-    return fit_hash(coordinates, train_set.labels, state.config.hash, state.config.schedule.seed)
+    coordinates = (embeddings @ basis).astype(np.float32)
+    head = layer_of(state.average[_PLANES].cpu().numpy(), basis, coordinates)
+    seed = state.config.schedule.seed
+    return fit_hash(coordinates, train_set.labels, state.config.hash, seed, head)
+
+
+_PLANES = "heads.hash.planes.weight"

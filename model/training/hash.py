@@ -1,7 +1,7 @@
-"""Learns a hash layer beside a trained encoder: codes whose distance follows the labels.
+"""Learns a hash layer beside an encoder: codes whose distance follows the labels.
 
-It sees finished embeddings and changes nothing of them, so an encoder with codes finds exactly
-what it finds without.
+Whether beside the other heads or at the end of a run, it changes nothing of the embeddings, so an
+encoder with codes finds exactly what it finds without.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from model.training.config import HashConfig
 
 _BITS = (64, 128, 256)
 _BATCH = 256
+_SMALLEST = 1e-6
 _STEEPNESS = 8.0  # logit of a pair whose codes are the same
 
 
@@ -29,21 +30,25 @@ class HashLayer:
 
 
 def fit_hash(
-    coordinates: NDArray[np.float32], labels: NDArray[np.int64], config: HashConfig, seed: int
+    coordinates: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    config: HashConfig,
+    seed: int,
+    start: HashLayer | None = None,
 ) -> HashLayer:
     """The layer for coordinates (N, D) of the training slices and their labels (N,).
 
-    It begins as random hyperplanes through the middle of the data, which keep angles (Charikar
-    2002), and learns from pairs. Raises TrainingError unless `config.bits` is 64, 128 or 256.
+    It begins with `start`, or as random hyperplanes through the middle of the data, which keep
+    angles (Charikar 2002), and learns from pairs. Raises TrainingError unless `config.bits` is 64,
+    128 or 256.
     """
     if config.bits not in _BITS:
         raise TrainingError(f"a hash has 64, 128 or 256 bits, not {config.bits}")
     generator = torch.Generator().manual_seed(seed)
     points, known = torch.from_numpy(coordinates), torch.from_numpy(labels)
-    spread = (points - points.mean(dim=0)).norm(dim=1).mean().clamp(min=1e-6)
-    weight = torch.randn(config.bits, points.shape[1], generator=generator) / spread
-    weight = nn.Parameter(weight)
-    bias = nn.Parameter(-(weight.detach() @ points.mean(dim=0)))
+    start = start or _hyperplanes(points, config.bits, generator)
+    weight = nn.Parameter(torch.tensor(start.weight))
+    bias = nn.Parameter(torch.tensor(start.bias))
     optimizer = torch.optim.Adam([weight, bias], lr=config.learning_rate)
     for _ in range(config.steps):
         chosen = torch.randint(len(points), (_BATCH,), generator=generator)
@@ -55,6 +60,28 @@ def fit_hash(
     return HashLayer(weight.detach().numpy(), bias.detach().numpy())
 
 
+def _hyperplanes(points: Tensor, bits: int, generator: torch.Generator) -> HashLayer:
+    middle = points.mean(dim=0)
+    spread = (points - middle).norm(dim=1).mean().clamp(min=1e-6)
+    weight = torch.randn(bits, points.shape[1], generator=generator) / spread
+    return HashLayer(weight.numpy(), -(weight @ middle).numpy())
+
+
+def layer_of(
+    planes: NDArray[np.float32], basis: NDArray[np.float64], coordinates: NDArray[np.float32]
+) -> HashLayer:
+    """A trained head as a layer over coordinates, with its norm folded in.
+
+    `planes` is (bits, E) and `basis` (E, D), an embedding being `basis @ coordinates`; the norm's
+    middle is that of `coordinates` (N, D).
+    """
+    turned = planes @ basis
+    outputs = coordinates @ turned.T
+    scale = 1 / np.maximum(outputs.std(axis=0), _SMALLEST)
+    weight, bias = turned * scale[:, None], -outputs.mean(axis=0) * scale
+    return HashLayer(weight.astype(np.float32), bias.astype(np.float32))
+
+
 def hash_loss(outputs: Tensor, labels: Tensor, quantisation: float) -> Tensor:
     """Pairwise likelihood and quantisation of soft codes (B, bits) in -1..1.
 
@@ -63,7 +90,7 @@ def hash_loss(outputs: Tensor, labels: Tensor, quantisation: float) -> Tensor:
     """
     likeness = _STEEPNESS * (outputs @ outputs.T) / outputs.shape[1]
     same = labels[:, None] == labels
-    itself = torch.eye(len(labels), dtype=torch.bool)
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     losses = functional.softplus(torch.where(same, -likeness, likeness))
     alike, unlike = losses[same & ~itself], losses[~same]
     pairs = torch.stack([part.mean() for part in (alike, unlike) if part.numel()]).mean()

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from model.training.batch import Batch
 from model.training.config import LossConfig
+from model.training.hash import hash_loss
 from model.training.heads import HeadOutputs
 
 _LESION_WEIGHT = 4.0  # lesions cover a few per cent of a slice: without it "none" is a good answer
@@ -18,21 +19,34 @@ _LESION_WEIGHT = 4.0  # lesions cover a few per cent of a slice: without it "non
 
 @dataclass(frozen=True)
 class Losses:
-    """Each loss of one batch by itself, unweighted, and their weighted sum."""
+    """Each loss of one batch by itself, unweighted, and the weighted sum of those before `codes`.
+
+    That of the codes stands apart: it teaches nothing but the hash head.
+    """
 
     total: Tensor
     softmax: Tensor
     contrastive: Tensor
     lesion: Tensor
     plane: Tensor
+    codes: Tensor
 
 
-def total_loss(embedding: Tensor, heads: HeadOutputs, batch: Batch, config: LossConfig) -> Losses:
-    """All losses that the configuration switches on; the others are zero."""
+def total_loss(
+    embedding: Tensor,
+    heads: HeadOutputs,
+    batch: Batch,
+    config: LossConfig,
+    quantisation: float = 0.0,
+) -> Losses:
+    """All losses that the configuration switches on; the others are zero.
+
+    `quantisation` is the hash head's, see `HashConfig`.
+    """
     softmax = functional.cross_entropy(
         heads.labels, batch.labels, label_smoothing=config.label_smoothing
     )
-    contrastive = lesion = plane = torch.zeros((), device=embedding.device)
+    contrastive = lesion = plane = codes = torch.zeros((), device=embedding.device)
     if config.contrastive:
         contrastive = supervised_contrastive(embedding, batch.labels, config.temperature)
     if config.lesion_map:
@@ -40,13 +54,15 @@ def total_loss(embedding: Tensor, heads: HeadOutputs, batch: Batch, config: Loss
         lesion = lesion_map(heads.lesions, target, batch.lesions_known)
     if config.plane:
         plane = known_plane(heads.planes, batch.planes)
+    if heads.codes.shape[1]:
+        codes = hash_loss(heads.codes, batch.labels, quantisation)
     total = (
         softmax
         + config.contrastive * contrastive
         + config.lesion_map * lesion
         + config.plane * plane
     )
-    return Losses(total, softmax, contrastive, lesion, plane)
+    return Losses(total, softmax, contrastive, lesion, plane, codes)
 
 
 def supervised_contrastive(embedding: Tensor, labels: Tensor, temperature: float) -> Tensor:

@@ -47,6 +47,16 @@ class TrainingState:
         """All that is learnt."""
         return self.trainee.parameters()
 
+    def hash_parameters(self) -> list[nn.Parameter]:
+        """Those of the hash head; none where there is none."""
+        head = self.trainee.heads.hash
+        return [] if head is None else list(head.parameters())
+
+    def embedding_parameters(self) -> list[nn.Parameter]:
+        """All others."""
+        apart = {id(parameter) for parameter in self.hash_parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in apart]
+
     def _parameter_groups(self) -> list[dict[str, object]]:
         """Weight decay pulls on weights only: not on biases, norms or pooling exponents."""
         matrices = [p for p in self.parameters() if p.ndim > 1]

@@ -34,6 +34,7 @@ _FIGURES = (
     "lesion_loss",
     "plane_loss",
     "accuracy",
+    "hash_loss",
 )
 _EPOCH_SEEDS = 100_003  # so that epochs of neighbouring seeds share no draws
 _RANK_SEEDS = 1_000_000_007
@@ -81,11 +82,13 @@ class Steps:
             if self._on_step is not None:
                 self._on_step(state.step, self._total)
         found_map, found_precision = self._validate(epoch)
-        means = (sums / self._sampler.steps).tolist()
+        means = dict(zip(_FIGURES, (sums / self._sampler.steps).tolist(), strict=True))
+        if not state.config.hash.bits:
+            del means["hash_loss"]
         seconds = time.monotonic() - started
         return EpochMetrics(
             epoch=epoch,
-            **dict(zip(_FIGURES, means, strict=True)),
+            **means,
             learning_rate=rate,
             seconds=seconds,
             validation_map=found_map,
@@ -102,17 +105,20 @@ class Steps:
             group["lr"] = rate
         embedding, heads = self._forward(batch.images)
         embedding, heads, batch = gathered(embedding, heads, batch, self._world)
-        losses = total_loss(embedding, heads, batch, state.config.loss)
+        losses = total_loss(
+            embedding, heads, batch, state.config.loss, state.config.hash.quantisation
+        )
         state.optimizer.zero_grad()
-        losses.total.backward()  # type: ignore[no-untyped-call]
+        (losses.total + losses.codes).backward()  # type: ignore[no-untyped-call]
         self._world.average_gradients(state.trainee)
-        norm = nn.utils.clip_grad_norm_(state.parameters(), state.config.schedule.clip_norm)
+        norm = clip_gradients(state, state.config.schedule.clip_norm)
         state.optimizer.step()
         state.step += 1
         state.update_average()
         right = (heads.labels.argmax(dim=1) == batch.labels).float().mean()
         parts = (losses.total, losses.softmax, losses.contrastive, losses.lesion, losses.plane)
-        return torch.stack((*parts, right, norm)).detach().double().cpu().numpy()
+        figures = (*parts, right, losses.codes, norm)
+        return torch.stack(figures).detach().double().cpu().numpy()
 
     def _validate(self, epoch: int) -> tuple[float | None, float | None]:
         """Macro mAP and P@10 of the validation slices against the training slices, when due."""
@@ -135,10 +141,22 @@ def gathered(
     """What all processes found of their shares; each loss is then that of the whole batch."""
     if world.size == 1:
         return embedding, heads, batch
-    said = {f.name: world.gather(getattr(heads, f.name)) for f in fields(heads)}
+    said = {f.name: getattr(heads, f.name) for f in fields(heads)}
+    # Codes of no bits cannot be sent.
+    said |= {name: world.gather(part) for name, part in said.items() if part.numel()}
     known = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name != "images"}
     facts = {name: world.gather(fact) for name, fact in known.items()}
     return world.gather(embedding), HeadOutputs(**said), replace(batch, **facts)
+
+
+def clip_gradients(state: TrainingState, longest: float) -> Tensor:
+    """Shorten the gradient, of the hash head apart, so that it slows down nothing but itself.
+
+    Returns the sum of both lengths.
+    """
+    groups = (state.embedding_parameters(), state.hash_parameters())
+    norms = [nn.utils.clip_grad_norm_(group, longest) for group in groups]
+    return norms[0] + norms[1]
 
 
 def _diverged(epoch: int) -> str:

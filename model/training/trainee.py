@@ -21,7 +21,10 @@ class Trainee(nn.Module):
         self.in_half = config.schedule.precision == "bfloat16"
         self.network = make_network(config.network)
         self.heads = TrainingHeads(
-            self.network.embedding.out_features, num_classes, self.network.config.widths[-1]
+            self.network.embedding.out_features,
+            num_classes,
+            self.network.config.widths[-1],
+            config.hash.bits,
         )
 
     def place(self, device: str) -> Self:

@@ -8,11 +8,33 @@ from urllib.parse import urlsplit
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from service.api import associations, explanations, health, instances
+from service.api import (
+    associations,
+    evidence,
+    explanations,
+    health,
+    instances,
+    label_import,
+    labels,
+    search,
+    similar,
+    studies,
+)
 from service.api.deps import Resources, demand_key
-from service.api.problems import add_problem_handlers, problem
+from service.api.problems import add_problem_handlers, problem, responses
 from service.settings import is_loopback
 
+_KEYED = (
+    instances,
+    similar,
+    search,
+    evidence,
+    studies,
+    explanations,
+    associations,
+    labels,
+    label_import,
+)
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -27,7 +49,8 @@ def create_app(resources: Resources) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         resources.pool.close()
-        resources.explaining.close()
+        resources.network.close()
+        resources.searches.close()
 
     app = FastAPI(
         title="Precuneus",
@@ -40,9 +63,10 @@ def create_app(resources: Resources) -> FastAPI:
     )
     app.state.resources = resources
     app.include_router(health.router)
-    app.include_router(instances.router, dependencies=[Depends(demand_key)])
-    app.include_router(explanations.router, dependencies=[Depends(demand_key)])
-    app.include_router(associations.router, dependencies=[Depends(demand_key)])
+    for routes in _KEYED:
+        app.include_router(
+            routes.router, dependencies=[Depends(demand_key)], responses=responses(401)
+        )
     add_problem_handlers(app)
     _add_schema_route(app)
     _measure_requests(app, resources)

@@ -7,15 +7,15 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, select
 
-from service.api.deps import ConnectionDep, Resources, ResourcesDep, SopInstanceUid
+from service.api.deps import Resources, ResourcesDep, SopInstanceUid
 from service.api.instances import FrameNumber
 from service.api.problems import responses
 from service.db.tables import instance, series
 from service.decoding import Refusal
 from service.errors import NotSearchable, Unavailable
 from service.explained import GRID, Explained, SliceSide
-from service.explaining import EncoderFile
-from service.search import find_slice
+from service.explaining import EncoderFile, explain
+from service.search.target import find_slice
 from service.showing import ShownSlice, show_frame
 
 _DECODING_WAIT_S = 5.0
@@ -67,7 +67,6 @@ _BOTH_FORMS: dict[str, Any] = {
 def get_explanation(
     sop_instance_uid: SopInstanceUid,
     other_sop_instance_uid: SopInstanceUid,
-    connection: ConnectionDep,
     resources: ResourcesDep,
     frame: FrameNumber = 1,
     other_frame: FrameNumber = 1,
@@ -83,14 +82,14 @@ def get_explanation(
     shows the slices themselves.
     """
     asked = ((sop_instance_uid, frame), (other_sop_instance_uid, other_frame))
-    files = [_file(connection, uid, number) for uid, number in asked]
-    encoder = resources.encoder_files.active(connection)
-    usual = resources.usual.read(connection, files[0].encoder_id, files[0].modality)
     # What follows may take seconds: the connection goes back to the pool before it.
-    connection.close()
+    with resources.engine.connect() as connection:
+        files = [_file(connection, uid, number) for uid, number in asked]
+        encoder = resources.encoder_files.active(connection)
+        usual = resources.usual.read(connection, files[0].encoder_id, files[0].modality)
     first, second = _show(resources, files, encoder)
     picture = (form or _preferred(accept)) == "png"
-    found = resources.explaining.explain(encoder.path, first, second, usual, picture=picture)
+    found = explain(resources.network, encoder.path, first, second, usual, picture=picture)
     if picture:
         return Response(found.png, media_type="image/png")
     return Response(_body(found, asked).model_dump_json(), media_type="application/json")

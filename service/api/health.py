@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.api.deps import ResourcesDep, demand_key
 from service.api.schemas import HealthBody
 from service.db.migrate import current_revision, head_revision
-from service.encoders import find_active
+from service.encoders.registry import find_active
 from service.metrics import exposition
 
 router = APIRouter(tags=["health"])

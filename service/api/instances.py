@@ -1,4 +1,4 @@
-"""Routes about one instance: facts, neighbours, embedding, preview."""
+"""Routes about one instance: facts, embedding, preview."""
 
 from io import BytesIO
 from typing import Annotated
@@ -7,22 +7,21 @@ from fastapi import APIRouter, Query, Response
 from PIL import Image
 from sqlalchemy import select
 
-from service import search
 from service.api.deps import ConnectionDep, ResourcesDep, SopInstanceUid
 from service.api.problems import responses
-from service.api.schemas import DroppedBody, EmbeddingBody, InstanceBody, SimilarBody
+from service.api.schemas import DroppedBody, EmbeddingBody, InstanceBody
 from service.db.tables import embedding, instance
 from service.decoding import Refusal, render_frame
 from service.dropped import find_dropped, why_absent
 from service.errors import InstanceUnknown, InvalidParameter, NotSearchable, Unavailable
 from service.gallery import find_instance
+from service.search.target import find_slice
 
 _PREVIEW_WAIT_S = 5.0
 
 router = APIRouter(prefix="/v1/instances/{sop_instance_uid}", tags=["instances"])
 
 FrameNumber = Annotated[int, Query(ge=1, le=1_000_000, description="1-based, as in DICOM")]
-Text = Annotated[str | None, Query(min_length=1, max_length=200, pattern="^[^\x00]+$")]
 
 
 @router.get("", responses=responses(404, 422))
@@ -39,22 +38,6 @@ def get_instance(
         return DroppedBody.model_validate(dropped)
 
 
-@router.get("/similar", responses=responses(404, 409, 422, 503))
-def get_similar(
-    sop_instance_uid: SopInstanceUid,
-    connection: ConnectionDep,
-    k: Annotated[int, Query(ge=1, le=search.MAXIMUM_K)] = 5,
-    frame: FrameNumber = 1,
-    same_patient: Annotated[bool, Query(description="take the query's own patient, too")] = False,
-    modality: Text = None,
-    label: Text = None,
-    exact: Annotated[bool, Query(description="compare with every slice")] = False,
-) -> SimilarBody:
-    """The k slices nearest to this one, of other patients unless asked otherwise."""
-    query = search.Query(sop_instance_uid, frame, k, same_patient, modality, label, exact)
-    return SimilarBody.of(search.similar(connection, query))
-
-
 @router.get("/embedding", responses=responses(404, 409, 422, 503))
 def get_embedding(
     sop_instance_uid: SopInstanceUid,
@@ -63,7 +46,7 @@ def get_embedding(
     frame: FrameNumber = 1,
 ) -> EmbeddingBody:
     """The slice's 4,096 numbers, rebuilt without loss from its coordinates."""
-    encoder, found = search.find_slice(connection, sop_instance_uid, frame)
+    encoder, found = find_slice(connection, sop_instance_uid, frame)
     coordinates = connection.execute(
         select(embedding.c.coordinates).where(
             embedding.c.encoder_id == encoder.encoder_id,
@@ -86,23 +69,20 @@ def get_embedding(
     response_class=Response,
 )
 def get_preview(
-    sop_instance_uid: SopInstanceUid,
-    connection: ConnectionDep,
-    resources: ResourcesDep,
-    frame: FrameNumber = 1,
+    sop_instance_uid: SopInstanceUid, resources: ResourcesDep, frame: FrameNumber = 1
 ) -> Response:
     """The slice as a PNG, windowed as its header says."""
-    row = connection.execute(
-        select(instance.c.file_name, instance.c.frames).where(
-            instance.c.sop_instance_uid == sop_instance_uid
-        )
-    ).one_or_none()
-    if row is None:
-        raise why_absent(connection, sop_instance_uid)
+    # Decoding may take seconds: the connection goes back to the pool before it.
+    with resources.engine.connect() as connection:
+        row = connection.execute(
+            select(instance.c.file_name, instance.c.frames).where(
+                instance.c.sop_instance_uid == sop_instance_uid
+            )
+        ).one_or_none()
+        if row is None:
+            raise why_absent(connection, sop_instance_uid)
     if frame > row.frames:
         raise InvalidParameter(f"{sop_instance_uid} has {row.frames} frame(s), not {frame}.")
-    # Decoding may take seconds: the connection goes back to the pool before it.
-    connection.close()
     if not resources.decoding.acquire(timeout=_PREVIEW_WAIT_S):
         raise Unavailable("Too many previews are being drawn; try again in a moment.")
     try:

@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457): a title, a status and what to do."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -40,11 +41,15 @@ def responses(*statuses: int) -> Responses:
 
 
 def problem(
-    status: int, title: str, detail: str, headers: dict[str, str] | None = None
+    status: int,
+    title: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    members: Mapping[str, object] | None = None,
 ) -> JSONResponse:
-    """An error answer."""
+    """An error answer; `members` are added to the usual ones."""
     body = Problem(title=title, status=status, detail=detail).model_dump()
-    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body | dict(members or {}), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -64,7 +69,9 @@ async def _service_error(_request: Request, error: Exception) -> JSONResponse:
         409: {"Retry-After": "1"},
         503: {"Retry-After": "5"},
     }
-    return problem(error.http_status, error.title, str(error), headers.get(error.http_status))
+    return problem(
+        error.http_status, error.title, str(error), headers.get(error.http_status), error.members
+    )
 
 
 async def _validation_error(_request: Request, error: Exception) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""The JSON that the API answers with; `similar --json` and `node log --json` print the same."""
+"""The JSON that the API answers with; `node log --json` prints the same."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.associations.record import AssociationRecord, Outcome
 from service.associations.words import words_of
-from service.search import Answer
 
 
 class _FromFacts(BaseModel):
@@ -72,52 +71,6 @@ class DroppedBody(_FromFacts):
     last_received_at: datetime
     times: int = Field(description="how often it was received")
     stored: Literal[False] = False
-
-
-class QueryBody(_FromFacts):
-    """The slice asked about and the filters."""
-
-    sop_instance_uid: str
-    frame: int
-    k: int
-    same_patient: bool
-    modality: str | None
-    label: str | None
-    exact: bool
-
-
-class NeighbourBody(_FromFacts):
-    """A similar slice."""
-
-    rank: int
-    sop_instance_uid: str
-    frame: int
-    series_instance_uid: str
-    study_instance_uid: str
-    modality: str
-    distance: float = Field(description="Euclidean, between 4,096-d unit vectors: 0 to 2")
-    labels: list[str]
-
-
-class SimilarBody(BaseModel):
-    """The nearest slices, nearest first."""
-
-    query: QueryBody
-    encoder: str
-    method: Literal["hnsw", "exact"] = Field(description="which way the neighbours were found")
-    complete: bool = Field(description="k neighbours, or all that the filters leave")
-    neighbours: list[NeighbourBody]
-
-    @classmethod
-    def of(cls, answer: Answer) -> Self:
-        """The JSON form of an answer."""
-        return cls(
-            query=QueryBody.model_validate(answer.query),
-            encoder=answer.encoder.name,
-            method=answer.method,
-            complete=answer.complete,
-            neighbours=[NeighbourBody.model_validate(n) for n in answer.neighbours],
-        )
 
 
 class EmbeddingBody(BaseModel):

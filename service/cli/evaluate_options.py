@@ -1,4 +1,4 @@
-"""What `precuneus model evaluate` can be told; each option with its help."""
+"""What the commands that measure an encoder can be told; each option with its help."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -92,5 +92,25 @@ Plots = Annotated[
         help="Draw curves, confusion, map and sheets into this folder. THE SHEETS SHOW SLICES OF "
         "PATIENTS: not into a repository. Needs the extra `evaluate`.",
         file_okay=False,
+    ),
+]
+Unlike = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV with the column `file`: images that are unlike every head.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+UnlikeFolder = Annotated[
+    Path | None, typer.Option(help="Where those lie; unset: beside the CSV.", file_okay=False)
+]
+WriteEvidence = Annotated[
+    Path | None,
+    typer.Option(
+        "--write",
+        help="Write what the encoder brings along to galleries; lay it beside the weights as "
+        "<encoder>.evidence.json.",
+        dir_okay=False,
     ),
 ]

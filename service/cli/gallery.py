@@ -8,6 +8,8 @@ import typer
 
 from service.cli.gallery_admit import admit
 from service.cli.gallery_delete import delete
+from service.cli.gallery_label import label
+from service.cli.gallery_labels import labels, withdraw_label
 from service.cli.output import JsonOption, print_json, print_table, progress_bar
 from service.settings import Settings
 
@@ -17,6 +19,8 @@ def build_app() -> typer.Typer:
     app = typer.Typer(help="What is searched: the gallery.", no_args_is_help=True)
     app.command("import")(import_)
     app.command("label")(label)
+    app.command("labels")(labels)
+    app.command("withdraw-label")(withdraw_label)
     app.command("retry")(retry)
     app.command("stats")(stats)
     app.command("export")(export)
@@ -50,32 +54,6 @@ def import_(
             typer.echo(f"refused {refusal.path}: {refusal.reason}", err=True)
         typer.echo(report.sentence())
     raise typer.Exit(1 if report.refused else 0)
-
-
-def label(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV: sop_instance_uid or study_instance_uid, label, [source].",
-            exists=True,
-            dir_okay=False,
-        ),
-    ],
-    json: JsonOption = False,
-) -> None:
-    """Record confirmed diagnoses; what the same source said of a UID before is replaced."""
-    from service.labels import read_labels, record_labels
-    from service.opening import open_gallery
-
-    records = read_labels(file)
-    with open_gallery(Settings()) as engine, engine.begin() as connection:
-        report = record_labels(connection, records)
-    if json:
-        print_json(report)
-        return
-    typer.echo(f"{report.recorded} labels of {report.subjects} instances or studies recorded.")
-    if report.waiting:
-        typer.echo(f"{report.waiting} of them are not in the gallery yet; their labels wait.")
 
 
 def retry() -> None:

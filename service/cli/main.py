@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.errors import DicomError
 from model.errors import ModelError
-from service.cli import api, db, gallery, model, node, service, worker
+from service.cli import api, db, encoder, gallery, index, model, node, service, worker
 from service.errors import ServiceError
 
 
@@ -31,6 +31,8 @@ def build_app() -> typer.Typer:
     app.add_typer(api.build_app(), name="api")
     app.add_typer(db.build_app(), name="db")
     app.add_typer(gallery.build_app(), name="gallery")
+    app.add_typer(encoder.build_app(), name="encoder")
+    app.add_typer(index.build_app(), name="index")
     app.add_typer(model.build_app(), name="model")
     return app
 

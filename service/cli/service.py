@@ -1,4 +1,4 @@
-"""Top-level commands: serve, similar, doctor, demo."""
+"""Top-level commands: serve, similar, similar-study, doctor, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,9 @@ from typing import Annotated
 import typer
 
 from service.cli.output import JsonOption, print_json, print_table
+from service.cli.search import search
+from service.cli.similar import similar
+from service.cli.similar_study import similar_study
 from service.settings import Settings
 
 
@@ -13,6 +16,8 @@ def add_commands(app: typer.Typer) -> None:
     """Put the commands under `precuneus` itself."""
     app.command()(serve)
     app.command()(similar)
+    app.command()(search)
+    app.command()(similar_study)
     app.command()(doctor)
     app.command()(demo)
 
@@ -44,38 +49,6 @@ def serve(
     if state_dir is not None:
         changes["state_dir"] = state_dir
     raise typer.Exit(run(Settings(**changes)))  # type: ignore[arg-type]
-
-
-def similar(
-    sop_instance_uid: Annotated[str, typer.Argument(help="SOP Instance UID of the query.")],
-    k: Annotated[int, typer.Option("-k", help="How many neighbours.")] = 5,
-    frame: Annotated[int, typer.Option(help="Frame of the query, from 1.")] = 1,
-    same_patient: Annotated[
-        bool, typer.Option("--same-patient", help="Take the query's own patient, too.")
-    ] = False,
-    modality: Annotated[str | None, typer.Option(help="Only neighbours of this modality.")] = None,
-    label: Annotated[str | None, typer.Option(help="Only neighbours with this label.")] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Compare with every slice.")] = False,
-    json: JsonOption = False,
-) -> None:
-    """Show the slices most similar to one of the gallery, from other patients."""
-    from service.api.schemas import SimilarBody
-    from service.opening import open_gallery
-    from service.search import Query
-    from service.search import similar as search
-
-    query = Query(sop_instance_uid, frame, k, same_patient, modality, label, exact)
-    with open_gallery(Settings()) as engine, engine.connect() as connection:
-        answer = search(connection, query)
-    if json:
-        print_json(SimilarBody.of(answer).model_dump())
-        return
-    rows = [
-        (n.rank, f"{n.distance:.4f}", ", ".join(n.labels), n.modality, n.sop_instance_uid, n.frame)
-        for n in answer.neighbours
-    ]
-    columns = ("rank", "distance", "labels", "modality", "SOP Instance UID", "frame")
-    print_table(f"Similar to {sop_instance_uid} ({answer.method})", columns, rows)
 
 
 def doctor(json: JsonOption = False) -> None:

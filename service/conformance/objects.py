@@ -25,6 +25,7 @@ _KEPT = {
     "Modality": "as it is; OT where it is missing",
     "BodyPartExamined": "as it is",
     "Manufacturer": "as it is",
+    "SeriesDescription": "as it is",
     "ImageType": "as it is",
     "InstanceNumber": "as it is",
     "Rows": "as it is",
@@ -34,6 +35,7 @@ _KEPT = {
 }
 _TERM = re.compile(r"ISO_IR \d+|ISO 2022 IR \d+|GB18030|GBK")
 _USED = "to prepare the picture; not kept"
+_USED_FOR = {"ImageOrientationPatient": "to prepare the picture; kept as the plane of the slice"}
 
 
 def attributes() -> tuple[Attribute, ...]:
@@ -43,7 +45,11 @@ def attributes() -> tuple[Attribute, ...]:
 
 def image_attributes() -> tuple[Attribute, ...]:
     """What decoding reads beside these."""
-    return tuple(_attribute(keyword, _USED) for keyword in KEYWORDS if keyword not in _KEPT)
+    return tuple(
+        _attribute(keyword, _USED_FOR.get(keyword, _USED))
+        for keyword in KEYWORDS
+        if keyword not in _KEPT
+    )
 
 
 def character_sets() -> tuple[str, ...]:

@@ -47,17 +47,39 @@ def make_engine(settings: Settings, cluster: Cluster | None) -> Engine:
     return create_engine(external_url(settings.database), connect_args=_CONNECTION, **pool)
 
 
+def make_replica_engines(database: DatabaseSettings) -> tuple[Engine, ...]:
+    """An engine on each standby, in the settings' order; none is connected to yet.
+
+    Raises:
+        ConfigurationError: a URL is not a PostgreSQL URL, or the password's file cannot be read.
+    """
+    # One that is silent must be given up while the client still waits.
+    arguments = _CONNECTION | {"connect_timeout": 2, "tcp_user_timeout": 5000}
+    pool = {"pool_size": database.pool_size, "pool_timeout": 2, "hide_parameters": True}
+    return tuple(
+        create_engine(
+            _url(database, url.get_secret_value(), "REPLICA_URLS"), connect_args=arguments, **pool
+        )
+        for url in database.replica_urls
+    )
+
+
 def external_url(database: DatabaseSettings) -> URL:
     """The URL of the hospital's own server, with the password of its file.
 
     Raises:
         ConfigurationError: it is not a PostgreSQL URL, or the file cannot be read.
     """
+    return _url(database, database.url.get_secret_value() if database.url else "", "URL")
+
+
+def _url(database: DatabaseSettings, given: str, setting: str) -> URL:
     try:
-        url = make_url(database.url.get_secret_value() if database.url else "")
+        url = make_url(given)
     except (ArgumentError, ValueError):
         raise ConfigurationError(
-            "PRECUNEUS_DATABASE__URL is not a URL such as postgresql://user@host:5432/precuneus."
+            f"PRECUNEUS_DATABASE__{setting}: give a URL such as "
+            "postgresql://user@host:5432/precuneus."
         ) from None
     if database.password_file is not None:
         try:
@@ -68,7 +90,7 @@ def external_url(database: DatabaseSettings) -> URL:
                 f"PRECUNEUS_DATABASE__PASSWORD_FILE cannot be read: {reason}."
             ) from None
     if url.get_backend_name() != "postgresql":
-        raise ConfigurationError("PRECUNEUS_DATABASE__URL must begin with postgresql://")
+        raise ConfigurationError(f"PRECUNEUS_DATABASE__{setting} must begin with postgresql://")
     return url.set(drivername="postgresql+psycopg2")
 
 

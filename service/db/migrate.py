@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 import service
-from service.db.node_tables import metadata
+from service.db.all_tables import metadata
 
 
 def migrations_folder() -> Path:

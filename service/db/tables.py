@@ -1,14 +1,14 @@
 """The gallery's tables, as SQLAlchemy sees them; Alembic's migrations make them.
 
 An encoder's partition of `embedding` and its index are made at run time by `service.encoders`. The
-tables about other DICOM nodes are in `service.db.node_tables`.
+tables about other DICOM nodes are in `service.db.node_tables`, those of a reindex in
+`service.db.reindex_tables`; `service.db.all_tables` has them all.
 """
 
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -70,6 +70,7 @@ series = Table(
     Column("modality", Text, nullable=False),
     Column("body_part_examined", Text),
     Column("manufacturer", Text),
+    Column("series_description", Text),
     UniqueConstraint("study_id", "series_instance_uid"),
 )
 
@@ -138,9 +139,26 @@ encoder = Table(
     Column("dimension", Integer, nullable=False),
     Column("basis", LargeBinary, nullable=False),
     Column("metrics", JSONB, nullable=False, server_default="{}"),
-    Column("active", Boolean, nullable=False, server_default=text("false")),
+    Column("state", Text, nullable=False, server_default="registered"),
     time_column("registered_at"),
-    Index("encoder_active_idx", "active", unique=True, postgresql_where=text("active")),
+    CheckConstraint(
+        "state IN ('registered', 'filling', 'held', 'ready', 'active', 'retired')", name="state"
+    ),
+    Index("encoder_active_idx", "state", unique=True, postgresql_where=text("state = 'active'")),
+)
+
+calibration = Table(
+    "calibration",
+    metadata,
+    Column(
+        "encoder_id",
+        ForeignKey("encoder.encoder_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    time_column("computed_at"),
+    Column("figures", JSONB, nullable=False),
+    Column("subspace", LargeBinary),
 )
 
 embedding = Table(
@@ -158,6 +176,12 @@ embedding = Table(
     Column("modality", Text, nullable=False),
     Column("labels", ARRAY(Text), nullable=False),
     Column("coordinates", Vector(), nullable=False),
+    Column("series_id", BigInteger, nullable=False, index=True),
+    Column("study_id", BigInteger, nullable=False),
+    Column("patient_sex", Text),
+    Column("patient_age_years", SmallInteger),
+    Column("plane", Text),
+    Index("embedding_labels_idx", "labels", postgresql_using="gin"),
     postgresql_partition_by="LIST (encoder_id)",
 )
 
@@ -168,15 +192,35 @@ label = Table(
     Column("sop_instance_uid", Text, index=True),
     Column("study_instance_uid", Text, index=True),
     Column("label", Text, nullable=False),
+    Column("scheme", Text),
+    Column("code", Text),
+    Column("meaning", Text),
     Column("source", Text, nullable=False),
+    Column("origin", Text),
+    Column("author", Text),
+    time_column("stated_at"),
     time_column("recorded_at"),
+    Column("recorded_by", Text),
+    time_column("ended_at", now=False),
+    Column("ended_as", Text),
+    Column("ended_by", Text),
+    Column("ended_because", Text),
     CheckConstraint("num_nonnulls(sop_instance_uid, study_instance_uid) = 1", name="one_subject"),
-    UniqueConstraint(
+    CheckConstraint("num_nonnulls(scheme, code, meaning) IN (0, 3)", name="whole_code"),
+    CheckConstraint("source IN ('report', 'pathology', 'import', 'prediction')", name="source"),
+    CheckConstraint(
+        "(ended_at IS NULL) = (ended_as IS NULL) AND ended_as IN ('withdrawn', 'replaced')",
+        name="end",
+    ),
+    Index(
+        "label_current_idx",
         "sop_instance_uid",
         "study_instance_uid",
-        "label",
         "source",
-        name="label_subject_label_source_key",
+        "origin",
+        "label",
+        unique=True,
+        postgresql_where=text("ended_at IS NULL"),
         postgresql_nulls_not_distinct=True,
     ),
 )
@@ -189,4 +233,11 @@ api_key = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),
     time_column("created_at"),
     time_column("revoked_at", now=False),
+)
+
+search_change = Table(
+    "search_change",
+    metadata,
+    Column("search_change_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("times", BigInteger, nullable=False),
 )

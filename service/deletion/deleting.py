@@ -81,7 +81,8 @@ def _delete_once(engine: Engine, level: Level, uid: str, cause: Cause) -> int:
 def delete_instances(connection: Connection, instance_ids: Sequence[int], cause: Cause) -> None:
     """Delete instances with all that belongs to them, in the caller's transaction.
 
-    What was said of them by labels stays, and is said again should they come again.
+    What was said of them by labels stays with its history, under UIDs alone, and counts again
+    should they come again.
     """
     ids = {"ids": sorted(instance_ids)}
     # Jobs first, as a worker locks them first; one that holds a job then ends before we go on.

@@ -65,5 +65,6 @@ def hide_instances(connection: Connection, instance_ids: list[int], reason: str)
     ids = {"ids": sorted(instance_ids)}
     # A worker that holds a job has written its rows when this returns.
     connection.execute(text("DELETE FROM embedding_job WHERE instance_id = ANY (:ids)"), ids)
-    connection.execute(text("DELETE FROM embedding WHERE instance_id = ANY (:ids)"), ids)
     settle(connection, instance_ids, "unsupported", reason)
+    # Only now: an encoder that follows holds the instance while it writes rows of it.
+    connection.execute(text("DELETE FROM embedding WHERE instance_id = ANY (:ids)"), ids)

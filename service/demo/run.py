@@ -20,7 +20,7 @@ from service.demo.report import draw_answer, print_answer
 from service.demo.server import await_ready, demo_settings, running_service
 from service.demo.studies import write_studies
 from service.importing import find_files
-from service.labels import read_labels, record_labels
+from service.labels.importing import import_file
 from service.opening import open_gallery
 from service.settings import Settings
 
@@ -81,8 +81,8 @@ def _fill(
 ) -> str:
     """Label and push the material and wait until it is searchable; the SOP Instance UID to ask."""
     if material.labels_csv is not None:
-        with open_gallery(settings) as engine, engine.begin() as connection:
-            record_labels(connection, read_labels(material.labels_csv))
+        with open_gallery(settings) as engine:
+            import_file(engine, material.labels_csv)
     accepted = _push(material, settings)
     embedded = _await_embedded(client, accepted, process)
     return material.query_sop_instance_uid or embedded[len(embedded) // 2]

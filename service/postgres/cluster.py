@@ -63,7 +63,7 @@ class Cluster:
         with explained(self._state_dir):
             folder = find_folder(self._state_dir)
             postmaster = find_postmaster(folder.data) if folder is not None else None
-        return postmaster is not None and postmaster.status == "ready"
+        return postmaster is not None and postmaster.is_up
 
     def dsn(self) -> str:
         """The DSN for `psycopg2.connect`, read afresh: the port may change at a restart.

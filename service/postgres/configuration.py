@@ -4,25 +4,13 @@ Durable (fsync, synchronous commit), reachable from this machine alone, and sile
 statement, a parameter or the DETAIL of an error may quote what somebody typed, so none is logged.
 """
 
-import os
-from dataclasses import dataclass
-from pathlib import Path
-
-import psutil
-
 from service.postgres.folder import ClusterFolder
+from service.tuning.machine import Machine
+from service.tuning.server import server_settings
 
 ROLE = "precuneus"
 DATABASE = "precuneus"
 HOST = "127.0.0.1"
-
-_MIB = 1 << 20
-_SHM = Path("/dev/shm")  # noqa: S108 - looked at, never written to
-_SMALL_SHM = 256 * _MIB
-_CGROUP_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
 
 _FIXED: dict[str, str | int] = {
     "listen_addresses": HOST,
@@ -67,42 +55,14 @@ quote a value too. The role's own errors go to the program that caused them, not
 of the server's own processes are logged."""
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What the configuration depends on, in bytes; None where there is no such folder."""
-
-    memory: int
-    shared_memory_folder: int | None
-
-
-def this_machine() -> Machine:
-    """The memory that is ours (a container's limit counts) and the size of /dev/shm."""
-    limits = [psutil.virtual_memory().total]
-    for path in _CGROUP_LIMITS:
-        if path.is_file() and (text := path.read_text().strip()).isdigit():
-            limits.append(int(text))
-    writable = _SHM.is_dir() and os.access(_SHM, os.W_OK)
-    return Machine(min(limits), psutil.disk_usage(str(_SHM)).total if writable else None)
-
-
 def configuration(folder: ClusterFolder, port: int, machine: Machine) -> str:
     """The text of postgresql.conf; an administrator's `local.conf` beside it has the last word."""
-    share = machine.memory // 16
-    shm = machine.shared_memory_folder
     derived: dict[str, str | int] = {
         "port": port,
         "hba_file": str(folder.access),
         "log_directory": str(folder.log),
-        "shared_buffers": _megabytes(share, least=64, most=1024),
-        "maintenance_work_mem": _megabytes(share, least=64, most=1024),
-        "effective_cache_size": _megabytes(machine.memory // 2, least=256, most=1 << 20),
-        "work_mem": "16MB",
-        "dynamic_shared_memory_type": "posix" if shm is not None else "mmap",
+        **{setting.name: setting.value for setting in server_settings(machine)},
     }
-    if shm is None or shm < _SMALL_SHM:
-        # Parallel workers share memory there; an index build would fail for want of room.
-        derived["max_parallel_maintenance_workers"] = 0
-        derived["max_parallel_workers_per_gather"] = 0
     lines = [f"{name} = {_quoted(value)}" for name, value in {**_FIXED, **derived}.items()]
     if folder.local_configuration.is_file():
         lines.append(f"include = {_quoted(folder.local_configuration.name)}")
@@ -112,10 +72,6 @@ def configuration(folder: ClusterFolder, port: int, machine: Machine) -> str:
 def access_rules() -> str:
     """The text of pg_hba.conf; whatever is not named is refused, the superuser too."""
     return f"host all {ROLE} {HOST}/32 scram-sha-256\n"
-
-
-def _megabytes(size: int, *, least: int, most: int) -> str:
-    return f"{min(max(size // _MIB, least), most)}MB"
 
 
 def _quoted(value: str | int) -> str:

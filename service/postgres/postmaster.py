@@ -33,6 +33,11 @@ class Postmaster:
     status: str
     port: int
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it has started; a standby never says `ready`."""
+        return self.status in ("ready", "standby")
+
 
 def find_postmaster(data: Path) -> Postmaster | None:
     """The living main process of a data folder, or None."""

@@ -14,11 +14,12 @@ from pathlib import Path
 from service.postgres.account import Account
 from service.postgres.binaries import accepts_connections, find_binaries
 from service.postgres.bootstrap import prepare_data
-from service.postgres.configuration import HOST, access_rules, configuration, this_machine
+from service.postgres.configuration import HOST, access_rules, configuration
 from service.postgres.errors import FolderError, StartError, tells_of_full_disk
 from service.postgres.folder import ClusterFolder, write_file
 from service.postgres.postmaster import clear_remains, find_postmaster
 from service.postgres.waiting import Progress, wait_until
+from service.tuning.machine import this_machine
 
 # Below the range that Linux and macOS take ports for outgoing connections from, so that the port is
 # still free when the server comes back.
@@ -90,7 +91,7 @@ class Server:
             postmaster = find_postmaster(self.folder.data)
             if postmaster is None:
                 return process is None or process.poll() is not None
-            return postmaster.status == "ready" and accepts_connections(postmaster.port)
+            return postmaster.is_up and accepts_connections(postmaster.port)
 
         in_time = wait_until(settled, timeout_s, progress)
         if not in_time:

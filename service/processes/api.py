@@ -5,14 +5,17 @@ from sqlalchemy import Engine
 
 from service.api.app import create_app
 from service.api.deps import Resources
+from service.api.uploading import UploadGate
 from service.child import follow_parent
+from service.db.engine import make_replica_engines
 from service.decoding import DecodePool
 from service.errors import ConfigurationError
-from service.explaining import EncoderFiles, ExplainPool
+from service.explaining import EncoderFiles
 from service.keys import accept_key, any_valid
 from service.logs import configure_logs
 from service.metrics import ApiMetrics
-from service.opening import object_store, open_gallery
+from service.network_process import NetworkProcess
+from service.opening import object_store, open_gallery, patient_keyer
 from service.processes.signals import stop_event
 from service.settings import HttpSettings, Settings
 
@@ -36,9 +39,13 @@ def run_api(settings: Settings) -> int:
             store=object_store(settings),
             pool=DecodePool(1, _PREVIEW_TIMEOUT_S, worker.decode_memory_mb),
             metrics=ApiMetrics(),
+            keyer=patient_keyer(settings, engine),
             encoder_files=EncoderFiles(settings.state_dir, settings.encoder),
-            explaining=ExplainPool(),
+            network=NetworkProcess(),
             demands_key=settings.http.demands_key,
+            uploads=UploadGate(settings.http),
+            standbys=make_replica_engines(settings.database),
+            maximum_staleness_s=settings.database.maximum_staleness_s,
         )
         config = uvicorn.Config(
             create_app(resources),

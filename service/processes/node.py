@@ -18,6 +18,7 @@ from service.associations.recorder import AssociationRecorder
 from service.calling import own_tls_files
 from service.child import follow_parent
 from service.commitment.service import CommitmentService
+from service.dicom_settings import DicomSettings
 from service.housekeeping import Housekeeping
 from service.known_peers import KnownPeers
 from service.logs import configure_logs
@@ -25,7 +26,7 @@ from service.metrics import NodeMetrics
 from service.opening import node_receiver, object_store, open_gallery, recovering_receiver
 from service.processes.signals import stop_event
 from service.recover import recover, settle_unfinished
-from service.settings import DicomSettings, Settings
+from service.settings import Settings
 from service.tls import require_tls_files, tls_acceptance
 
 _OTHER_FILES = 256

@@ -8,8 +8,8 @@ from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE, accepted_services
 from dicom_node.requesting.verifying import verify
 from service.calling import own_node_tls
+from service.dicom_settings import DicomSettings
 from service.errors import Unavailable
-from service.settings import DicomSettings
 
 By = Literal["move", "get"]
 _UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what binds so

@@ -124,6 +124,21 @@ def test_a_slice_shows_what_it_is_and_its_own_numbers(gallery: Pushed) -> None:
     assert picture.headers["content-type"] == "image/png"
 
 
+def test_a_file_sent_to_search_by_finds_what_its_object_finds(gallery: Pushed) -> None:
+    headers = {"Content-Type": "application/dicom"}
+    for sent in gallery.push.sent[:: max(1, len(gallery.push.sent) // 5)]:
+        answer = gallery.service.http.post(
+            "/v1/search", content=sent.path.read_bytes(), headers=headers, params={"k": K}
+        )
+        assert answer.status_code == 200, answer.text
+        stored = gallery.service.http.get(
+            f"/v1/instances/{sent.sop_instance_uid}/similar", params={"k": K}
+        ).json()
+        found = [n["distance"] for n in answer.json()["neighbours"]]
+        expected = [n["distance"] for n in stored["neighbours"]]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_no_name_and_no_id_of_a_patient_gets_out(gallery: Pushed) -> None:
     secrets = set()
     for file in gallery.files:

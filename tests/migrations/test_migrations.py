@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from service.db import migrate
-from service.db.tables import metadata
-from service.encoders import register
+from service.db.all_tables import metadata
+from service.encoders.registry import register
 from tests.support.commands import environment_of
 from tests.support.databases import EMPTY, fresh_database
 from tests.support.encoders import made_encoder, unit
@@ -131,6 +131,31 @@ def test_going_down_removes_partitions_with_what_is_in_them(empty: Engine) -> No
     migrate.upgrade(empty)
     with empty.begin() as connection:
         register(connection, made_encoder())
+
+
+def test_embeddings_learn_what_searches_filter_by(empty: Engine) -> None:
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        encoder = register(connection, made_encoder())
+    slices = unit(np.random.default_rng(1).normal(size=(5, 1, encoder.dimension)))
+    made = [
+        MadeInstance(f"1.{n}", patient=n, coordinates=c, patient_sex="F", patient_age_years=n)
+        for n, c in enumerate(slices)
+    ]
+    fill(empty, made, encoder)
+    before = schema(empty)
+    migrate.downgrade(empty, "0008")
+    migrate.upgrade(empty)
+    assert schema(empty) == before
+    with empty.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT e.series_id = i.series_id AND e.study_id = s.study_id, e.patient_sex,"
+                " e.patient_age_years, i.sop_instance_uid FROM embedding e"
+                " JOIN instance i USING (instance_id) JOIN series s ON s.series_id = i.series_id"
+            )
+        )
+        assert {tuple(row) for row in rows} == {(True, "F", n, f"1.{n}") for n in range(5)}
 
 
 def test_a_failed_upgrade_leaves_nothing_half_done(empty: Engine) -> None:

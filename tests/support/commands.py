@@ -18,7 +18,12 @@ from typing import Any
 _REPOSITORY = Path(__file__).parents[2]
 _TIMEOUT_S = 120
 # None of these may import prometheus_client, which looks for its folder as a process starts.
-_SLOW_IMPORTS = ["service.cli.main", "service.opening", "service.gallery", "service.labels"]
+_SLOW_IMPORTS = [
+    "service.cli.main",
+    "service.opening",
+    "service.gallery",
+    "service.labels.importing",
+]
 PRECUNEUS = (sys.executable, "-m", "service.cli.main")
 
 

@@ -71,6 +71,21 @@ def end_sessions(cluster_url: str, database_url: str) -> None:
     )
 
 
+def count_sessions(cluster_url: str, database_url: str) -> int:
+    """How many clients a database has."""
+    engine = create_engine(cluster_url)
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = :database AND backend_type = 'client backend'"
+    )
+    try:
+        with engine.connect() as connection:
+            found = connection.scalar(query, {"database": make_url(database_url).database})
+    finally:
+        engine.dispose()
+    return int(found or 0)
+
+
 @contextmanager
 def away(cluster_url: str, database_url: str) -> Iterator[None]:
     """The database cannot be reached for the time of this context."""

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, insert, select, text
 
 from service.db.tables import embedding_job, instance, series, study
 from service.db.vectors import EmbeddingRow, copy_embeddings
-from service.encoders import ActiveEncoder, partition_name
+from service.encoders.partitions import create_index, create_partition, partition_name
+from service.encoders.registry import ActiveEncoder, EncoderDescription, register
 from tests.support.encoders import DIMENSION, unit
 
 
@@ -25,6 +26,9 @@ class MadeInstance:
     coordinates: NDArray[np.float32] | None = None
     state: str = "embedded"
     reason: str | None = None
+    patient_sex: str | None = None
+    patient_age_years: int | None = None
+    plane: str | None = None
 
     @property
     def study_instance_uid(self) -> str:
@@ -101,6 +105,8 @@ def _instance_row(made: MadeInstance, series_id: int) -> dict[str, object]:
         "sop_class_uid": "1.2.840.10008.5.1.4.1.1.2",
         "transfer_syntax_uid": "1.2.840.10008.1.2.1",
         "patient_key": made.patient_key,
+        "patient_sex": made.patient_sex,
+        "patient_age_years": made.patient_age_years,
         "frames": made.frames,
         "state": made.state,
         "reason": made.reason,
@@ -111,6 +117,15 @@ def _instance_row(made: MadeInstance, series_id: int) -> dict[str, object]:
     }
 
 
+def _keys(connection: Connection, instance_ids: list[int]) -> dict[int, tuple[int, int]]:
+    """The series_id and study_id of instances."""
+    found = select(instance.c.instance_id, series.c.series_id, series.c.study_id).select_from(
+        instance.join(series)
+    )
+    rows = connection.execute(found.where(instance.c.instance_id.in_(instance_ids)))
+    return {row.instance_id: (row.series_id, row.study_id) for row in rows}
+
+
 def write_embeddings(
     connection: Connection,
     encoder: ActiveEncoder,
@@ -118,6 +133,7 @@ def write_embeddings(
     ids: dict[str, int],
 ) -> None:
     """Write the instances' coordinates as `encoder`'s."""
+    keys = _keys(connection, list(ids.values()))
     rows = [
         EmbeddingRow(
             encoder.encoder_id,
@@ -127,6 +143,8 @@ def write_embeddings(
             made.modality,
             made.labels,
             coordinates,
+            *keys[ids[made.sop_instance_uid]],
+            *(made.patient_sex, made.patient_age_years, made.plane),
         )
         for made in instances
         if made.coordinates is not None
@@ -171,3 +189,11 @@ def expire_leases(engine: Engine) -> None:
     """Let every lease run out now."""
     with engine.begin() as connection:
         connection.execute(text("UPDATE embedding_job SET leased_until = now() - interval '1 s'"))
+
+
+def register_beside(connection: Connection, description: EncoderDescription) -> ActiveEncoder:
+    """Another encoder with partition and index, as a reindex leaves it, but without rows."""
+    other = register(connection, description)
+    create_partition(connection, other.encoder_id, other.dimension)
+    create_index(connection, other.encoder_id, other.dimension)
+    return other

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from dicom_node.files import ObjectStore
 from dicom_node.receive import Receiver
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.opening import object_store, receiver
 from service.settings import Settings
 from tests.support.encoders import made_encoder, tiny_checkpoint
@@ -46,3 +46,10 @@ def decode_pool() -> Iterator[DecodePool]:
 def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The weights of a network small enough for tests."""
     return tiny_checkpoint(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def other_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of another small network, of 33 coordinates, that takes pictures of another size."""
+    folder = tmp_path_factory.mktemp("other")
+    return tiny_checkpoint(folder, seed=2, widths=(8, 8, 16), size=24)

@@ -8,6 +8,7 @@ from model.preprocess import PreprocessConfig
 from service.decoding import (
     DecodePool,
     Opening,
+    Prepared,
     Refusal,
     Task,
     prepare_frames,
@@ -95,12 +96,13 @@ def test_frames_are_counted_and_prepared(tmp_path: Path) -> None:
     opening = prepare_opening(path, config)
     assert isinstance(opening, Opening)
     assert opening.frames == 3
-    whole = opening.pictures
+    whole = opening.first.pictures
     assert whole.shape == (3, 32, 32)
     assert whole.dtype == np.float32
     for number, frame in enumerate(whole):
         alone = prepare_frames(Task(path, number, number + 1), config)
-        np.testing.assert_array_equal(np.asarray(alone), frame[None])
+        assert isinstance(alone, Prepared)
+        np.testing.assert_array_equal(alone.pictures, frame[None])
     assert len({frame.tobytes() for frame in whole}) == 3
 
 

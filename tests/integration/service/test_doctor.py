@@ -7,9 +7,12 @@ from sqlalchemy import Engine, text
 
 from dicom_node.receive import Receiver
 from service import keys
-from service.doctor import Finding, examine
-from service.encoders import ActiveEncoder, keep_checkpoint, kept_checkpoint
-from service.settings import DicomSettings, EncoderSettings, HttpSettings, Settings
+from service.dicom_settings import DicomSettings
+from service.doctor import examine
+from service.encoders.files import keep_checkpoint, kept_checkpoint
+from service.encoders.registry import ActiveEncoder
+from service.finding import Finding
+from service.settings import EncoderSettings, HttpSettings, Settings
 from tests.support.databases import EMPTY, away, fresh_database
 
 

@@ -8,18 +8,14 @@ import psycopg2
 import pytest
 from sqlalchemy import Engine, text
 
-from service.encoders import (
-    ActiveEncoder,
+from service.encoders.files import (
     choose_checkpoint,
     configured_checkpoint,
-    find_active,
-    get_active,
     keep_checkpoint,
     kept_checkpoint,
-    load_basis,
-    register,
 )
-from service.errors import ConfigurationError, EncoderMismatch, Unavailable
+from service.encoders.registry import ActiveEncoder, find_active, get_active, load_basis, register
+from service.errors import EncoderMismatch, Unavailable
 from service.settings import EncoderSettings
 from tests.support.encoders import EMBEDDING_DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance, fill
@@ -94,14 +90,13 @@ def test_coordinates_of_another_length_are_refused(engine: Engine, encoder: Acti
         fill(engine, [wrong], encoder)
 
 
-def test_an_encoder_that_no_index_takes_is_refused(engine: Engine) -> None:
-    wide = replace(made_encoder(), basis=np.zeros((EMBEDDING_DIMENSION, 2001), np.float32))
-    with engine.begin() as connection, pytest.raises(ConfigurationError, match="2001"):
-        register(connection, wide)
-    widest = replace(made_encoder(), basis=np.zeros((EMBEDDING_DIMENSION, 2000), np.float32))
+@pytest.mark.parametrize("dimension", [2000, 2001])
+def test_any_number_of_coordinates_is_taken(engine: Engine, dimension: int) -> None:
+    wide = replace(made_encoder(), basis=np.eye(EMBEDDING_DIMENSION, dimension, dtype=np.float32))
     with engine.begin() as connection:
-        encoder = register(connection, widest)
-    rows = unit(np.random.default_rng(1).normal(size=(3, 2000)))
+        encoder = register(connection, wide)
+        assert np.array_equal(load_basis(connection, encoder.encoder_id), wide.basis)
+    rows = unit(np.random.default_rng(1).normal(size=(3, dimension)))
     fill(engine, [MadeInstance(f"1.{n}", coordinates=r[None]) for n, r in enumerate(rows)], encoder)
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from service import export
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import Unavailable
 from service.export import export_gallery
 from tests.support.encoders import DIMENSION, made_encoder, unit

@@ -28,6 +28,7 @@ def test_a_new_object_has_rows_down_to_its_job(
     engine: Engine, take: Receiver, store: ObjectStore, tmp_path: Path
 ) -> None:
     dataset = ct_dataset(BodyPartExamined="HEAD", InstanceNumber=7, PatientSex="F")
+    dataset.SeriesDescription = "t1 axial"
     dataset.PatientAge = "045Y"
     import_file(take, write_file(tmp_path / "a.dcm", dataset))
     with engine.connect() as connection:
@@ -41,6 +42,7 @@ def test_a_new_object_has_rows_down_to_its_job(
     assert row.series_instance_uid == dataset.SeriesInstanceUID
     assert row.study_instance_uid == dataset.StudyInstanceUID
     assert (row.modality, row.body_part_examined, row.instance_number) == ("CT", "HEAD", 7)
+    assert row.series_description == "t1 axial"
     assert (row.patient_sex, row.patient_age_years, row.rows, row.frames) == ("F", 45, 64, 1)
     assert (row.state, row.source, row.attempts) == ("pending", "import", 0)
     assert store.path(row.file_name).stat().st_size == row.file_size

@@ -15,7 +15,7 @@ from dicom_node.receive import ReceivedObject, Registration
 from service.ingest import GroupRegistrar
 from service.opening import patient_keyer
 from service.settings import Settings
-from tests.support.databases import away, end_sessions
+from tests.support.databases import away, count_sessions, end_sessions
 from tests.support.objects import ct_dataset, write_file
 from tests.support.stored import count_rows, store_file
 from tests.support.waiting import eventually
@@ -164,16 +164,15 @@ def test_the_long_way_settles_what_the_short_one_left_open(
     assert count_rows(engine, "instance") == 4
 
 
-def test_without_the_long_way_the_doubt_stays(
+def test_a_connection_that_ended_before_leaves_no_doubt(
     registrar: GroupRegistrar, received: Receive, cluster_url: str, database_url: str
 ) -> None:
     registrar.register_group([received(ordinary())], nothing)
     group = [received(ordinary()) for _ in range(2)]
     with away(cluster_url, database_url):
-        outcomes = registrar.register_group(group, nothing)
-    for outcome in outcomes:
-        assert isinstance(outcome, OutOfResources)
-        assert outcome.outcome_unknown
+        eventually(lambda: count_sessions(cluster_url, database_url) == 0, "all have ended")
+        assert_refused(registrar.register_group(group, None), 2)
+        assert_refused(registrar.register_group(group, nothing), 2)
 
 
 def test_a_lost_connection_does_not_hide_what_went_wrong(

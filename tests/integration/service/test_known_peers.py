@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import Engine, event
 
 from dicom_node.peers import Caller
+from service.dicom_settings import DicomSettings
 from service.known_peers import KnownPeers
 from service.peers import Peer, add_peer, remove_peer
-from service.settings import DicomSettings
 from tests.support.waiting import eventually
 
 STRANGER = Caller("STRANGER", "10.1.2.3")

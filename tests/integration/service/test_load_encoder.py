@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from model.errors import CheckpointError
-from service.encoders import find_active, kept_checkpoint
+from service.encoders.files import kept_checkpoint
+from service.encoders.registry import find_active
 from service.errors import EncoderMismatch
 from service.processes.worker import load_encoder
 from service.settings import EncoderSettings, Settings, WorkerSettings

@@ -44,6 +44,13 @@ def test_a_claim_tells_all_that_the_worker_needs(engine: Engine, jobs: dict[str,
     made = waiting_instances(20)[3]
     claimed = {job.sop_instance_uid: job for job in claim(engine, uuid4())}
     assert set(claimed) == set(jobs)
+    with engine.connect() as connection:
+        keys = connection.execute(
+            text(
+                "SELECT series_id, study_id FROM instance JOIN series USING (series_id)"
+                f" WHERE instance_id = {jobs[made.sop_instance_uid]}"
+            )
+        ).one()
     assert claimed[made.sop_instance_uid] == Job(
         instance_id=jobs[made.sop_instance_uid],
         sop_instance_uid=made.sop_instance_uid,
@@ -51,6 +58,10 @@ def test_a_claim_tells_all_that_the_worker_needs(engine: Engine, jobs: dict[str,
         patient_key=made.patient_key,
         modality="CT",
         attempts=1,
+        series_id=keys.series_id,
+        study_id=keys.study_id,
+        patient_sex=None,
+        patient_age_years=None,
     )
 
 

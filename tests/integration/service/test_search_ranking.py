@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
-from service.encoders import ActiveEncoder, register
+from service.encoders.registry import ActiveEncoder, register
 from service.export import export_gallery
-from service.search import Answer, Query, similar
+from service.search.filters import Filters
+from service.search.similar import Answer, Query, similar
 from tests.support.databases import fresh_database
 from tests.support.encoders import made_encoder
 from tests.support.galleries import clustered_instances, fill
@@ -122,17 +123,21 @@ def test_a_modality_is_kept_to_and_loses_nothing(
 ) -> None:
     missing = 0
     for number in queries(30):
-        answer = gallery.ask(Query(gallery.uids[number], k=K, modality=modality, exact=exact))
-        assert answer.method == "exact"
+        answer = gallery.ask(
+            Query(gallery.uids[number], k=K, filters=Filters(modality=(modality,)), exact=exact)
+        )
+        assert answer.method == "exact" or not exact
         assert {n.modality for n in answer.neighbours} == {modality}
         others = gallery.patients != gallery.patients[number]
         missing += lost(gallery, answer, others & (gallery.modalities == modality), number)
-    assert missing == 0
+    assert missing <= (0 if exact else worst("hnsw", 30 * K))
 
 
 def test_a_rare_label_is_found_completely(gallery: Gallery) -> None:
     for number in queries(10):
-        answer = gallery.ask(Query(gallery.uids[number], k=2 * SLICES_EACH, label="rare"))
+        answer = gallery.ask(
+            Query(gallery.uids[number], k=2 * SLICES_EACH, filters=Filters(label=("rare",)))
+        )
         others = gallery.patients != gallery.patients[number]
         assert answer.complete
         assert all("rare" in n.labels for n in answer.neighbours)
@@ -140,18 +145,18 @@ def test_a_rare_label_is_found_completely(gallery: Gallery) -> None:
 
 
 def test_filters_that_leave_fewer_than_k_are_answered_exactly(gallery: Gallery) -> None:
-    query = Query(gallery.uids[0], k=500, label="rare")
+    query = Query(gallery.uids[0], k=500, filters=Filters(label=("rare",)))
     answer = gallery.ask(query)
     assert (answer.method, answer.complete) == ("exact", True)
     assert len(answer.neighbours) == SLICES_EACH
     assert {n.modality for n in answer.neighbours} == {"MR"}
     # The other patient with that label has MR alone, and the query's own does not count.
-    none = gallery.ask(replace(query, modality="CT"))
+    none = gallery.ask(replace(query, filters=Filters(modality=("CT",), label=("rare",))))
     assert (none.method, none.complete, none.neighbours) == ("exact", True, [])
 
 
 def test_nothing_fits_an_unknown_label(gallery: Gallery) -> None:
-    answer = gallery.ask(Query(gallery.uids[0], label="no'such;label--"))
+    answer = gallery.ask(Query(gallery.uids[0], filters=Filters(label=("no'such;label--",))))
     assert (answer.method, answer.complete, answer.neighbours) == ("exact", True, [])
 
 
@@ -171,10 +176,13 @@ def plans(gallery: Gallery, query: Query) -> str:
     def explain(
         _connection: Connection, cursor: Any, statement: str, parameters: Any, *_others: object
     ) -> None:
-        if "WITH nearest" in statement:
-            with cursor.connection.cursor() as own:
-                own.execute(f"EXPLAIN {statement}", parameters)
-                found.extend(row[0] for row in own.fetchall())
+        for begin in ("EXECUTE ", "WITH scanned"):
+            choices, found_it, search = statement.partition(begin)
+            # Who the slice is comes prepared, too, but reads no index of vectors.
+            if found_it and (begin != "EXECUTE " or "hnsw" in choices):
+                with cursor.connection.cursor() as own:
+                    own.execute(f"{choices} EXPLAIN {begin}{search}", parameters)
+                    found.extend(row[0] for row in own.fetchall())
 
     event.listen(gallery.engine, "before_cursor_execute", explain)
     try:
@@ -188,8 +196,8 @@ def plans(gallery: Gallery, query: Query) -> str:
     "query",
     [
         Query(""),
-        Query("", k=500),
         Query("", same_patient=True),
+        Query("", filters=Filters(label=("disease 0", "disease 1", "disease 2"))),
     ],
 )
 def test_the_approximate_way_walks_the_index(gallery: Gallery, query: Query) -> None:
@@ -198,11 +206,8 @@ def test_the_approximate_way_walks_the_index(gallery: Gallery, query: Query) -> 
     assert f"Seq Scan on {gallery.encoder.partition}" not in found
 
 
-@pytest.mark.parametrize(
-    "query", [Query("", exact=True), Query("", modality="MR"), Query("", label="disease 1")]
-)
-def test_the_exact_way_reads_every_row(gallery: Gallery, query: Query) -> None:
-    found = plans(gallery, replace(query, sop_instance_uid=gallery.uids[1500]))
+def test_the_exact_way_reads_every_row(gallery: Gallery) -> None:
+    found = plans(gallery, Query(gallery.uids[1500], exact=True))
     assert "hnsw" not in found
     assert f"Seq Scan on {gallery.encoder.partition}" in found
 

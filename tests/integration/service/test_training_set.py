@@ -6,11 +6,14 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from dicom_node.files import ObjectStore
 from service.errors import InvalidParameter
-from service.labels import LabelRecord, record_labels
+from service.labels.history import find_statement
+from service.labels.record import LabelRecord
+from service.labels.withdrawing import withdraw_label
+from service.labels.writing import record_labels
 from service.training_set import FOLDS, GallerySlices, fold_of, gallery_slices
 from tests.support.galleries import MadeInstance, fill
 
@@ -122,13 +125,23 @@ def test_sources_narrow_and_are_told(engine: Engine, store: ObjectStore) -> None
     )
 
 
-def test_a_label_without_a_source_does_not_count(engine: Engine, store: ObjectStore) -> None:
+def test_predictions_and_what_was_taken_back_do_not_teach(
+    engine: Engine, store: ObjectStore
+) -> None:
     fill(engine, instances())
-    record(engine, ("1.0", "glioma", "board"), ("1.1", "glioma", "board"))
+    record(
+        engine,
+        *((f"1.{n}", "glioma", "board") for n in (0, 1)),
+        ("1.2", "glioma", "prediction"),
+        ("1.3", "glioma", "AI"),
+    )
     with engine.begin() as connection:
-        connection.execute(text("UPDATE label SET source = '' WHERE sop_instance_uid = '1.1'"))
+        of = LabelRecord("1.1", None, "glioma", "board")
+        withdraw_label(connection, find_statement(connection, of).label_id, "wrong patient")
 
     assert labels_of(found(engine, store)) == {"1.0": "glioma"}
+    with pytest.raises(InvalidParameter):
+        found(engine, store, sources=["prediction", "AI"])
 
 
 def test_a_gallery_without_labels_says_what_to_do(engine: Engine, store: ObjectStore) -> None:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, delete
 
 from service.db.tables import embedding
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.usual_coordinates import UsualCoordinates
 from tests.support.encoders import DIMENSION, unit
 from tests.support.galleries import MadeInstance, fill, write_embeddings

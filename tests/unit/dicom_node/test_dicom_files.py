@@ -66,6 +66,23 @@ def test_names_are_ours_and_private(store: ObjectStore, tmp_path: Path) -> None:
     assert len(list(objects.iterdir())) == 256
 
 
+def test_a_forked_process_takes_nobodys_name(tmp_path: Path) -> None:
+    forking = """
+        import os, sys
+        from pathlib import Path
+        from dicom_node.files import ObjectStore
+        from tests.unit.dicom_node.test_dicom_files import meta
+        store = ObjectStore(Path(sys.argv[1]))
+        child = os.fork()
+        store.write([b"x"], meta())
+        if child:
+            os.waitpid(child, 0)
+    """
+    script = [sys.executable, "-c", textwrap.dedent(forking), str(tmp_path)]
+    subprocess.run(script, cwd=REPOSITORY, check=True)
+    assert len(list(ObjectStore(tmp_path).names())) == 2
+
+
 def test_folders_that_others_may_enter_are_closed(tmp_path: Path) -> None:
     (tmp_path / "objects").mkdir(mode=0o755)
     ObjectStore(tmp_path)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_node.geometry import Geometry
+from dicom_node.geometry import Geometry, plane_of
 from dicom_node.pixels import Frame, iter_frames
 from tests.unit.dicom_node.samples import image_dataset, noise, stored_path
 
@@ -85,3 +85,36 @@ def test_frames_may_share_one(tmp_path: Path) -> None:
     )
 
     assert found == [Geometry(CORONAL, (1.0, 1.0))] * 2
+
+
+@pytest.mark.parametrize(
+    ("orientation", "plane"),
+    [
+        ((1, 0, 0, 0, 1, 0), "AXIAL"),
+        ((-1, 0, 0, 0, 1, 0), "AXIAL"),
+        (CORONAL, "CORONAL"),
+        (SAGITTAL, "SAGITTAL"),
+        ((1, 0, 0, 0, 0.93969, 0.34202), "AXIAL"),  # tilted by 20 degrees
+        ((1, 0, 0, 0, 0.70711, 0.70711), "OBLIQUE"),
+        ((1, 0, 0, 0, 0.999, 0.01), "AXIAL"),  # rounded
+        ((1, 0, 0, 1, 0, 0), None),
+        ((2, 0, 0, 0, 2, 0), None),
+        ((0, 0, 0, 0, 0, 0), None),
+        ((1e308, 0, 0, 0, 1e308, 0), None),
+        (None, None),
+    ],
+)
+def test_the_plane_is_that_of_the_normal(
+    orientation: tuple[float, ...] | None, plane: str | None
+) -> None:
+    assert plane_of(Geometry(orientation)) == plane
+
+
+def test_each_frame_has_a_plane_of_its_own(tmp_path: Path) -> None:
+    stored = np.stack([noise(4, 6), noise(4, 6)])
+    found = geometries(
+        tmp_path,
+        stored,
+        PerFrameFunctionalGroupsSequence=[groups(CORONAL, (1, 1)), groups(SAGITTAL, (1, 1))],
+    )
+    assert [plane_of(geometry) for geometry in found] == ["CORONAL", "SAGITTAL"]

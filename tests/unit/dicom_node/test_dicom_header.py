@@ -235,3 +235,14 @@ def test_an_unknown_transfer_syntax_is_taken_as_explicit_little_endian() -> None
     dataset = encoded(ct_dataset())
     assert header_of_bytes(dataset, "1.2.3.4").transfer_syntax_uid == "1.2.3.4"
     assert header_of_bytes(dataset, JPEG2000Lossless).rows == 64
+
+
+def test_a_series_description_is_cut_and_never_shown() -> None:
+    dataset = ct_dataset(SeriesDescription="t1 axial of Mrs Nobody " + "x" * 60)
+    syntax = ExplicitVRLittleEndian
+    header = header_of_bytes(encoded(dataset, syntax), syntax)
+    assert header.series_description is not None
+    assert header.series_description.startswith("t1 axial")
+    assert len(header.series_description) == 64
+    assert "axial" not in repr(header)
+    assert header_of_bytes(encoded(ct_dataset(), syntax), syntax).series_description is None

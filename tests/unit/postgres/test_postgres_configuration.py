@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from service.postgres.configuration import Machine, access_rules, configuration, this_machine
+from service.postgres.configuration import access_rules, configuration
 from service.postgres.folder import ClusterFolder
+from service.tuning.machine import Machine, this_machine
 
 GIB = 1 << 30
 
@@ -17,13 +18,29 @@ def settings_of(machine: Machine, root: Path = Path("/srv/gallery")) -> dict[str
 
 
 @pytest.mark.parametrize(
-    ("memory", "shared_buffers"),
-    [(GIB // 2, "64MB"), (4 * GIB, "256MB"), (16 * GIB, "1024MB"), (512 * GIB, "1024MB")],
+    ("memory", "shared_buffers", "upkeep"),
+    [
+        (GIB // 8, "64MB", "64MB"),
+        (4 * GIB, "1024MB", "256MB"),
+        (16 * GIB, "4096MB", "1024MB"),
+        (512 * GIB, "32768MB", "1024MB"),
+    ],
 )
-def test_memory_is_used_modestly(memory: int, shared_buffers: str) -> None:
+def test_a_quarter_of_the_memory_holds_the_index(
+    memory: int, shared_buffers: str, upkeep: str
+) -> None:
     settings = settings_of(Machine(memory, GIB))
     assert settings["shared_buffers"] == shared_buffers
-    assert settings["maintenance_work_mem"] == shared_buffers
+    assert settings["maintenance_work_mem"] == upkeep
+
+
+@pytest.mark.parametrize(
+    ("cores", "building", "searching"), [(1, "1", "1"), (2, "1", "1"), (16, "15", "4")]
+)
+def test_parallel_workers_follow_the_cores(cores: int, building: str, searching: str) -> None:
+    settings = settings_of(Machine(8 * GIB, GIB, cores))
+    assert settings["max_parallel_maintenance_workers"] == building
+    assert settings["max_parallel_workers_per_gather"] == searching
 
 
 @pytest.mark.parametrize(
@@ -35,7 +52,8 @@ def test_little_shared_memory_means_no_parallel_index_builds(
 ) -> None:
     settings = settings_of(Machine(8 * GIB, size))
     assert settings["dynamic_shared_memory_type"] == kind
-    assert ("max_parallel_maintenance_workers" not in settings) is parallel
+    assert (settings["max_parallel_maintenance_workers"] != "0") is parallel
+    assert (settings["max_parallel_workers_per_gather"] != "0") is parallel
 
 
 def test_commits_are_durable_and_only_loopback_is_served() -> None:

@@ -12,7 +12,8 @@ from service.conformance.document import document
 from service.conformance.security import admission
 from service.conformance.statement import default_settings, statement
 from service.db.tables import metadata
-from service.settings import DicomSettings, GallerySettings, Settings
+from service.dicom_settings import DicomSettings
+from service.settings import GallerySettings, Settings
 
 KEPT = Path(__file__).parents[3] / "docs" / "conformance.md"
 CHAPTERS = (

@@ -13,7 +13,7 @@ from service.queue import Job
 
 
 def outcome(number: int) -> Outcome:
-    return Outcome(Job(number, f"1.2.{number}", f"{number}.dcm", UUID(int=1), "CT", 1))
+    return Outcome(Job(number, f"1.2.{number}", f"{number}.dcm", UUID(int=1), "CT", 1, 1, 1))
 
 
 def frames(count: int, value: float = 0.0) -> np.ndarray:

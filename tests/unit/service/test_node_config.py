@@ -2,8 +2,8 @@ from dataclasses import replace
 
 from dicom_node.scp import NodeConfig
 from dicom_node.storing import StorageLimits
+from service.dicom_settings import DicomSettings
 from service.processes.node import node_config
-from service.settings import DicomSettings
 
 
 def test_the_settings_defaults_are_the_nodes_but_for_the_free_space() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.db.engine import external_url
+from service.db.engine import external_url, make_replica_engines
 from service.errors import ConfigurationError
 from service.processes.serve import exported
 from service.settings import DatabaseSettings, HttpSettings, Settings, is_loopback
@@ -106,3 +106,23 @@ def test_a_password_file_that_is_missing_is_named(tmp_path: Path) -> None:
     settings = DatabaseSettings(url="postgresql://host/x", password_file=tmp_path / "none")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="PRECUNEUS_DATABASE__PASSWORD_FILE"):
         external_url(settings)
+
+
+def test_standbys_are_a_list_of_urls_whose_passwords_stay_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "PRECUNEUS_DATABASE__REPLICA_URLS",
+        '["postgresql://precuneus:secret@one/precuneus", "postgresql://precuneus@two/precuneus"]',
+    )
+    monkeypatch.setenv("PRECUNEUS_DATABASE__MAXIMUM_STALENESS_S", "2.5")
+    database = Settings(_env_file=None, state_dir=tmp_path).database  # type: ignore[call-arg]
+    assert [engine.url.host for engine in make_replica_engines(database)] == ["one", "two"]
+    assert database.maximum_staleness_s == 2.5
+    assert "secret" not in repr(database)
+
+
+def test_a_standby_that_is_no_postgresql_is_refused() -> None:
+    database = DatabaseSettings.model_validate({"replica_urls": ["mysql://host/gallery"]})
+    with pytest.raises(ConfigurationError, match="REPLICA_URLS"):
+        make_replica_engines(database)

@@ -9,7 +9,7 @@ import pytest
 from dicom_node.errors import PixelsFailed, PixelsUnsupported
 from model.manifest import Decoded, read_manifest
 from model.preprocess import PreprocessConfig, prepare, prepare_placed
-from service.decoding import Refusal, Task, prepare_frames
+from service.decoding import Prepared, Refusal, Task, prepare_frames
 from service.errors import InvalidParameter
 from service.settings import WorkerSettings
 from service.slices import SliceReader, decode_slice, read_slice, slice_decoder
@@ -49,7 +49,8 @@ def test_training_and_serving_see_the_same_picture(tmp_path: Path) -> None:
 
     assert (decoded.orientation, decoded.spacing) == ((-1, 0, 0, 0, 1, 0), (1.8, 0.9))
     served = prepare_frames(Task(path, 0, 1), CONFIG)
-    np.testing.assert_array_equal(served, [prepared(decoded)])
+    assert isinstance(served, Prepared)
+    np.testing.assert_array_equal(served.pictures, [prepared(decoded)])
     expected = prepare(stored[:, ::-1], modality="MR", config=CONFIG, spacing=(2.0, 1.0))
     np.testing.assert_allclose(prepared(decoded), expected, atol=1e-6)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from service.dicom_settings import DicomSettings, DicomTlsSettings
 from service.errors import ConfigurationError
 from service.processes.node import node_config
-from service.settings import DicomSettings, DicomTlsSettings, Settings
+from service.settings import Settings
 from service.tls import require_tls_files
 
 

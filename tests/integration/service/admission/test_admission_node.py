@@ -17,11 +17,13 @@ from dicom_node.statuses import FailureReason
 from service.api.deps import Resources
 from service.commitment.answering import answer
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder
-from service.explaining import EncoderFiles, ExplainPool
+from service.encoders.registry import ActiveEncoder
+from service.explaining import EncoderFiles
 from service.gallery import gallery_stats
 from service.metrics import ApiMetrics
+from service.network_process import NetworkProcess
 from service.opening import node_receiver
+from service.patients import PatientKeyer
 from service.settings import EncoderSettings, Settings
 from tests.support.admission import (
     LOCALIZER_RULE,
@@ -141,8 +143,9 @@ def client(
         store=store,
         pool=decode_pool,
         metrics=ApiMetrics(),
+        keyer=PatientKeyer(b"of a test's gallery"),
         encoder_files=EncoderFiles(Path("nowhere"), EncoderSettings()),
-        explaining=ExplainPool(),
+        network=NetworkProcess(),
         demands_key=False,
     )
     with serving(resources) as client:

@@ -11,11 +11,11 @@ from dicom_node.files import ObjectStore
 from service import queue
 from service.admission.parsing import parse_rules
 from service.deletion.rejecting import hide_instances
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.outcomes import Outcome, write_outcomes
 from service.pulling.states import states_of
 from service.readmitting import ReadmissionReport, count_instances, readmit
-from service.search import Query, similar
+from service.search.similar import Query, similar
 from service.settings import Settings
 from tests.support.admission import (
     NEURO,

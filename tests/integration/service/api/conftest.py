@@ -13,13 +13,17 @@ from sqlalchemy import Engine, create_engine
 from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
 from service.api.deps import Resources
+from service.api.uploading import UploadGate
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder, register
-from service.explaining import EncoderFiles, ExplainPool
-from service.labels import LabelRecord, record_labels
+from service.encoders.registry import ActiveEncoder, register
+from service.explaining import EncoderFiles
+from service.labels.record import LabelRecord
+from service.labels.writing import record_labels
 from service.metrics import ApiMetrics
+from service.network_process import NetworkProcess
 from service.opening import object_store, receiver
-from service.settings import EncoderSettings, Settings
+from service.patients import PatientKeyer
+from service.settings import EncoderSettings, HttpSettings, Settings
 from tests.support.databases import fresh_database
 from tests.support.encoders import DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance, fill
@@ -69,6 +73,8 @@ def resources_of(
     pool: DecodePool,
     *,
     encoder_files: EncoderFiles | None = None,
+    keyer: PatientKeyer | None = None,
+    uploads: UploadGate | None = None,
     demands_key: bool = False,
 ) -> Resources:
     return Resources(
@@ -76,9 +82,11 @@ def resources_of(
         store=store,
         pool=pool,
         metrics=ApiMetrics(),
+        keyer=keyer or PatientKeyer(b"of a test's gallery"),
         encoder_files=encoder_files or EncoderFiles(Path("nowhere"), EncoderSettings()),
-        explaining=ExplainPool(),
+        network=NetworkProcess(),
         demands_key=demands_key,
+        uploads=uploads or UploadGate(HttpSettings()),
     )
 
 

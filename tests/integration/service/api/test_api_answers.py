@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.search import Query, similar
+from service.search.filters import Filters
+from service.search.found import Neighbour
+from service.search.similar import Query, similar
 from tests.integration.service.api.conftest import (
     FAILED,
     LABELLED,
@@ -58,6 +60,12 @@ def test_labels_are_told(filled: Filled) -> None:
     assert filled.client.get(f"/v1/instances/{LABELLED}").json()["labels"] == ["glioma"]
 
 
+def told(neighbour: Neighbour) -> dict[str, Any]:
+    """What may be said of a neighbour: no keys of the database."""
+    internal = {"instance_id", "patient_key", "series_id", "study_id"}
+    return {name: value for name, value in asdict(neighbour).items() if name not in internal}
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -69,24 +77,71 @@ def test_labels_are_told(filled: Filled) -> None:
         {"label": "glioma"},
         {"label": "'; DROP TABLE label; --"},
         {"k": 500},
+        {"modality": ["CT", "MR"], "label": ["glioma", "bleed"], "k": 3},
     ],
 )
 def test_similar_answers_as_the_search_does(filled: Filled, parameters: dict[str, Any]) -> None:
     uid = filled.embedded[10].sop_instance_uid
     response = filled.client.get(f"/v1/instances/{uid}/similar", params=parameters)
     assert response.status_code == 200
-    query = Query(uid, **parameters)
+    named = {
+        name: tuple([given] if isinstance(given, str) else given)
+        for name, given in parameters.items()
+        if name in ("modality", "label")
+    }
+    others = {n: value for n, value in parameters.items() if n not in named}
+    query = Query(uid, filters=Filters(**named), **others)
     with filled.engine.connect() as connection:
         answer = similar(connection, query)
     body = response.json()
     assert body == {
-        "query": asdict(query),
+        "query": {
+            "sop_instance_uid": uid,
+            "frame": 1,
+            "k": query.k,
+            "same_patient": query.same_patient,
+            "modality": parameters.get("modality"),
+            "label": parameters.get("label"),
+            "exact": query.exact,
+            "collapse": "none",
+            "filters": {name: list(values) for name, values in named.items()},
+        },
         "encoder": filled.encoder.name,
         "method": answer.method,
         "complete": True,
-        "neighbours": [asdict(neighbour) for neighbour in answer.neighbours],
+        "neighbours": [told(neighbour) for neighbour in answer.neighbours],
+        "next_cursor": answer.next_cursor,
+        "explanation": None,
     }
     assert len(body["neighbours"]) <= query.k
+
+
+def test_pages_follow_by_cursor(filled: Filled) -> None:
+    url = f"/v1/instances/{filled.embedded[10].sop_instance_uid}/similar"
+    whole = filled.client.get(url, params={"k": 20}).json()["neighbours"]
+    first = filled.client.get(url, params={"k": 12}).json()
+    again = {"k": 8, "cursor": first["next_cursor"]}
+    second = filled.client.get(url, params=again).json()
+    assert first["neighbours"] + second["neighbours"] == whole
+    detail = problem_of(filled.client.get(url, params=again | {"modality": "MR"}), 422)
+    assert "another question" in detail
+
+
+def test_every_filter_reaches_the_search(filled: Filled) -> None:
+    url = f"/v1/instances/{filled.embedded[10].sop_instance_uid}/similar"
+    filters = {
+        **{"modality": "MR", "label": "glioma", "body_part": "HEAD", "manufacturer": "GE"},
+        **{"plane": "AXIAL", "patient_sex": "F", "series_description": "t1"},
+        **{"study_date_from": "2024-01-31", "study_date_to": "2024-02-01"},
+        **{"age_from": 3, "age_to": 80},
+    }
+    for name, value in filters.items():
+        body = filled.client.get(url, params={name: value, "k": 50, "explain": True}).json()
+        many = name not in ("series_description",) and not name.endswith(("_from", "_to"))
+        assert body["query"]["filters"] == {name: [value] if many else value}
+        assert body["explanation"]["rows_passing"] == len(body["neighbours"])
+        # No slice here has other facts than these two, and who lacks a fact passes no filter on it.
+        assert bool(body["neighbours"]) == (name in ("modality", "label"))
 
 
 def test_a_frame_is_asked_for_by_number(filled: Filled) -> None:

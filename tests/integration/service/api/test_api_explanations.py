@@ -12,12 +12,13 @@ from sqlalchemy import create_engine
 
 from dicom_node.importing import import_file
 from service.decoding import DecodePool
+from service.embedders import Embedders
 from service.explaining import EncoderFiles
 from service.metrics import WorkerMetrics
 from service.opening import object_store, receiver
 from service.processes.worker import load_encoder
 from service.settings import EncoderSettings, Settings, WorkerSettings
-from service.worker import Worker
+from service.shifts import Shifts
 from tests.integration.service.api.conftest import (
     FAILED,
     MULTI_FRAME,
@@ -82,13 +83,14 @@ def gallery(
             state_dir=folder,
             database={"url": url},  # type: ignore[arg-type]
             encoder=EncoderSettings(checkpoint=checkpoint_file),
+            worker=WorkerSettings(decode_processes=1),
         )
         take, store = receiver(settings, engine), object_store(settings)
         for number, dataset in enumerate(datasets):
             import_file(take, write_file(folder / f"{number}.dcm", dataset))
-        embedder, encoder = load_encoder(engine, settings)
-        worker_settings = WorkerSettings(decode_processes=1)
-        Worker(engine, store, embedder, encoder, worker_settings, WorkerMetrics()).run(once=True)
+        load_encoder(engine, settings)
+        embedders = Embedders(engine, settings)
+        Shifts(engine, store, embedders, settings, WorkerMetrics()).run(once=True)
         # The API finds the weights that the gallery keeps, whatever its own settings say.
         files = EncoderFiles(settings.state_dir, EncoderSettings())
         with engine.connect() as connection:

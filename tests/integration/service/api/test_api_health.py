@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from sqlalchemy import Engine, text
 from dicom_node.files import ObjectStore
 from dicom_node.importing import import_file
 from dicom_node.receive import Receiver
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
+from service.search.filters import Filters
 from tests.integration.service.api.conftest import Filled
 from tests.support.databases import away
 from tests.support.galleries import MadeInstance, fill
@@ -107,10 +109,19 @@ def test_the_schema_describes_every_route(filled: Filled) -> None:
     schema = filled.client.get("/openapi.json").json()
     assert schema["openapi"].startswith("3.1")
     instance = "/v1/instances/{sop_instance_uid}"
-    routes = {instance, *(f"{instance}/{r}" for r in ("similar", "embedding", "preview"))}
+    study = "/v1/studies/{study_instance_uid}"
+    of_instance = ("similar", "embedding", "preview", "evidence")
+    routes = {instance, *(f"{instance}/{route}" for route in of_instance)}
     routes.add(f"{instance}/similar/{{other_sop_instance_uid}}/explanation")
+    routes |= {f"{study}/similar", f"{study}/series/{{series_instance_uid}}/similar"}
     others = {"/livez", "/readyz", "/metrics", "/v1/node/associations"}
-    assert set(schema["paths"]) == {*others, *routes}
+    others |= {"/v1/search", "/v1/labels", "/v1/labels/import"}
+    said = {f"{of}/labels" for of in (instance, study)}
+    taken_back = {f"{of}/{{label_id}}" for of in said}
+    assert set(schema["paths"]) == {*others, *routes, *said, *taken_back}
+    assert set(schema["paths"]["/v1/search"]) == {"post"}
+    assert all(set(schema["paths"][route]) == {"get", "post"} for route in said)
+    assert all(set(schema["paths"][route]) == {"delete"} for route in taken_back)
     for reference in references(schema):
         node = schema
         for part in reference.removeprefix("#/").split("/"):
@@ -122,8 +133,9 @@ def test_the_schema_describes_every_route(filled: Filled) -> None:
         assert {"200", "404", "422"} <= set(answers)
         assert "application/problem+json" in answers["404"]["content"]
     names = {p["name"] for p in schema["paths"][f"{instance}/similar"]["get"]["parameters"]}
-    filters = {"same_patient", "modality", "label", "exact"}
-    assert names == {"sop_instance_uid", "k", "frame"} | filters
+    ways = {"same_patient", "exact", "collapse", "method", "explain", "cursor"}
+    filters = {field.name for field in fields(Filters)}
+    assert names == {"sop_instance_uid", "k", "frame"} | ways | filters
 
 
 def damage_by(path: Path, kind: str) -> None:

@@ -46,6 +46,11 @@ def test_what_is_no_uid_is_refused(filled: Filled, uid: str, route: str) -> None
         *("exact=perhaps", "same_patient=2"),
         *("label=", "label=%00", "label=a%00b", "label=" + "x" * 201),
         *("modality=", "modality=%00", "modality=" + "x" * 201),
+        *("plane=LEFT", "collapse=slice", "explain=2", "cursor=x", "cursor=" + "x" * 2001),
+        *("study_date_from=2024", "study_date_to=31.1.2024", "age_from=-1", "age_to=x"),
+        *("series_description=", "body_part=%00", "manufacturer=", "patient_sex="),
+        *("study_date_to=2023-01-01&study_date_from=2024-01-01", "age_to=3&age_from=4"),
+        "label=" + "&label=".join(map(str, range(51))),
     ],
 )
 def test_a_parameter_out_of_range_is_refused(filled: Filled, parameters: str) -> None:

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine
 
 from dicom_node.tls.keeping import TlsAcceptance
+from service.dicom_settings import DicomSettings
 from service.known_peers import KnownPeers
 from service.peers import Peer, add_peer
-from service.settings import DicomSettings
 from tests.integration.service.associations.conftest import RecordedNode
 from tests.support.certificates import Certificates, client_context
 from tests.support.raw_peers import RawPeer

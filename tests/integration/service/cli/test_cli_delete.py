@@ -23,3 +23,19 @@ def test_a_study_is_deleted_by_command(shell: Shell) -> None:
 def test_what_to_delete_must_be_said(shell: Shell) -> None:
     assert shell.run("gallery", "delete", "--yes").code == 2
     assert shell.run("gallery", "delete", "--study", "1", "--series", "2", "--yes").code == 2
+
+
+def test_a_deleted_study_is_nowhere(shell: Shell) -> None:
+    for number in (1, 2):
+        dataset = ct_dataset(seed=number, study_instance_uid="1.2.3", patient_id="ZQ-1")
+        write_file(shell.folder / "files" / f"{number}.dcm", dataset)
+    kept = ct_dataset(seed=3, study_instance_uid="1.2.4", patient_id="ZQ-2")
+    write_file(shell.folder / "files" / "3.dcm", kept)
+    assert shell.run("gallery", "import", "files").code == 0
+    assert shell.run("worker", "run", "--once").code == 0
+    assert shell.run("gallery", "delete", "--study", "1.2.3", "--yes").code == 0
+    found = shell.run("index", "verify", "--deep", "--json")
+    assert found.code == 0
+    looked = found.json()["looked"]
+    assert (looked["instances"], looked["slices"], looked["contents"]) == (1, 1, 1)
+    assert looked["files"] == {"instance": 1, "quarantined": 0}

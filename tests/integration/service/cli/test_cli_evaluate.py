@@ -101,6 +101,23 @@ def test_a_table_for_people(shell: Shell, listed: Path, encoder: Callable[[int],
     assert "intracerebral_hemorrhage" not in ended.output
 
 
+def test_study_figures_for_a_person_and_a_script(
+    shell: Shell, listed: Path, encoder: Callable[[int], Path]
+) -> None:
+    command = ("model", "evaluate-studies", listed, "--encoder", encoder(6), "--device", "cpu")
+    found = shell.run(*command, "--json").json()
+    assert found["folds"] == {"queries": [2], "gallery": [1], "seen": [1]}
+    assert set(found["modalities"]) == {"CT", "MR"}
+    tumours = found["modalities"]["MR"]
+    assert (tumours["studies"], tumours["gallery"]) == (4, 4)
+    assert all(0 <= tumours[name] <= 1 for name in ("first_study", "vote_1", "vote_5"))
+    table = shell.run(*command, "--modality", "mr")
+    assert (table.code, "first study" in table.output) == (0, True), table.errors
+    assert "SECRET" not in table.output + table.errors
+    refused = shell.run(*command, "--query-folds", "1", "--gallery-folds", "2")
+    assert refused.code == 1
+
+
 def test_embeddings_of_an_export_give_the_same_figures(
     shell: Shell, listed: Path, encoder: Callable[[int], Path]
 ) -> None:

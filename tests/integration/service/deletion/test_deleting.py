@@ -13,11 +13,11 @@ from service import queue
 from service.deletion.arriving import SENT_AGAIN
 from service.deletion.deleting import Cause, delete_subject
 from service.deletion.files import purge_files
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import InstanceUnknown
 from service.outcomes import Outcome, write_outcomes
 from service.recover import recover
-from service.search import Query, similar
+from service.search.similar import Query, similar
 from tests.support.galleries import clustered_instances, fill
 from tests.support.objects import ct_dataset, write_file
 from tests.support.stored import count_rows

@@ -5,9 +5,9 @@ from sqlalchemy import Engine
 
 from dicom_node.rejection import Reference, RejectionNote
 from service.deletion.rejecting import QUALITY, apply_rejection_note
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.errors import NotSearchable
-from service.search import Query, similar
+from service.search.similar import Query, similar
 from tests.support.galleries import clustered_instances, fill
 from tests.support.stored import count_rows
 

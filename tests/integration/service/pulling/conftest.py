@@ -14,11 +14,11 @@ from dicom_node.configure import configure_pydicom, configure_pynetdicom
 from dicom_node.receive import Receiver
 from dicom_node.scp import NodeConfig, StorageNode
 from dicom_node.scu import send
+from service.dicom_settings import DicomSettings
 from service.peers import Peer, add_peer
 from service.pulling.method import By, choose_method
 from service.pulling.pulling import Puller
 from service.pulling.throttle import Throttle
-from service.settings import DicomSettings
 from tests.support.dcmqrscp import TITLE, running_dcmqrscp
 from tests.support.objects import ct_dataset, write_file
 from tests.support.orthanc import find_orthanc, running_orthanc

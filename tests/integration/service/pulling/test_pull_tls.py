@@ -16,13 +16,13 @@ from dicom_node.requesting.selection import Selection
 from dicom_node.requesting.verifying import verify
 from dicom_node.scp import NodeConfig, StorageNode
 from dicom_node.tls.keeping import TlsAcceptance
+from service.dicom_settings import DicomSettings, DicomTlsSettings
 from service.errors import Unavailable
 from service.peers import Peer, add_peer
 from service.pulling.method import choose_method
 from service.pulling.pulling import Puller
 from service.pulling.reconciling import reconcile
 from service.pulling.throttle import Throttle
-from service.settings import DicomSettings, DicomTlsSettings
 from tests.integration.service.pulling.conftest import Made
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.orthanc import MODALITY, find_orthanc, running_orthanc

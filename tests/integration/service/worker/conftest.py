@@ -16,11 +16,12 @@ from dicom_node.importing import import_file
 from dicom_node.receive import Receiver
 from model.checkpoint import load
 from model.embedder import Embedder
-from service.encoders import ActiveEncoder
+from service.decoding import DecodePool
+from service.encoders.registry import ActiveEncoder
 from service.metrics import WorkerMetrics
 from service.processes.worker import load_encoder
 from service.settings import EncoderSettings, Settings, WorkerSettings
-from service.worker import Worker
+from service.worker import LiveSource, Worker, make_pool
 from tests.support.embedders import Batch, WatchedEmbedder
 from tests.support.objects import write_file
 
@@ -97,24 +98,25 @@ def make_worker(
     loaded: tuple[Embedder, ActiveEncoder],
 ) -> Iterator[MakeWorker]:
     """Makes workers; `before` is called with each batch that is about to be embedded."""
-    made: list[Worker] = []
+    pools: list[DecodePool] = []
 
     def make(before: Callable[[Batch], object] = lambda _batch: None, **changes: object) -> Worker:
         values: dict[str, object] = {"decode_processes": 1, "lease_s": 3600, "poll_s": 0.01}
-        worker = Worker(
+        worker_settings = WorkerSettings.model_validate(values | changes)
+        pools.append(make_pool(worker_settings))
+        return Worker(
             engine,
             store,
             WatchedEmbedder(load(checkpoint_file), before),
-            loaded[1],
-            WorkerSettings.model_validate(values | changes),
+            LiveSource(engine, loaded[1]),
+            worker_settings,
             WorkerMetrics(),
+            pools[-1],
         )
-        made.append(worker)
-        return worker
 
     yield make
-    for worker in made:
-        worker._pool.close()
+    for pool in pools:
+        pool.close()
 
 
 def run_until_drained(bench: Bench, make_worker: MakeWorker, **options: Any) -> None:

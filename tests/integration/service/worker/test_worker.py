@@ -9,9 +9,10 @@ from sqlalchemy import Engine, text
 from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service.db.vectors import decode_vector
-from service.decoding import Task, prepare_frames
-from service.encoders import ActiveEncoder
-from service.labels import LabelRecord, record_labels
+from service.decoding import Prepared, Task, prepare_frames
+from service.encoders.registry import ActiveEncoder
+from service.labels.record import LabelRecord
+from service.labels.writing import record_labels
 from service.worker import Worker
 from tests.integration.service.worker.conftest import Bench, MakeWorker, Settled
 from tests.support.objects import ct_dataset
@@ -78,11 +79,43 @@ def test_what_is_written_is_what_the_encoder_says(
     for row in rows:
         path = store.path(row.file_name)
         prepared = prepare_frames(Task(path, 0, 1), embedder.preprocess_config)
-        assert isinstance(prepared, np.ndarray)
-        expected = embedder.coordinates(prepared)[0]
+        assert isinstance(prepared, Prepared)
+        expected = embedder.coordinates(prepared.pictures)[0]
         np.testing.assert_allclose(decode_vector(row.vector), expected, atol=1e-5)
         assert np.linalg.norm(expected) == pytest.approx(1, abs=1e-5)
         assert (row.encoder_id, row.modality, row.same_patient) == (encoder.encoder_id, "CT", True)
+
+
+def test_what_searches_filter_by_stands_beside_it(
+    bench: Bench, make_worker: MakeWorker, engine: Engine
+) -> None:
+    frames = np.random.default_rng(1).integers(0, 2000, (70, 16, 16)).astype(np.int16)
+    bench.add(
+        ct_dataset(PatientSex="F", PatientAge="061Y", ImageOrientationPatient=[1, 0, 0, 0, 0, -1]),
+        ct_dataset(
+            patient_id="P-2",
+            pixels=frames[0],
+            NumberOfFrames=70,
+            PixelData=frames.tobytes(),
+            ImageOrientationPatient=[0, 1, 0, 0, 0, -1],
+        ),
+        ct_dataset(patient_id="P-3"),
+    )
+    make_worker().run(once=True)
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT DISTINCT e.plane, e.patient_sex, e.patient_age_years,"
+                " e.series_id = i.series_id AND e.study_id = s.study_id AS is_of_its_series"
+                " FROM embedding e JOIN instance i USING (instance_id)"
+                " JOIN series s ON s.series_id = i.series_id"
+            )
+        ).all()
+    assert set(map(tuple, rows)) == {
+        ("CORONAL", "F", 61, True),
+        ("SAGITTAL", None, None, True),
+        (None, None, None, True),
+    }
 
 
 def test_more_frames_than_go_into_one_task(bench: Bench, make_worker: MakeWorker) -> None:

@@ -10,7 +10,7 @@ from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service import queue
 from service.decoding import DecodePool
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.feed import Feed
 from service.settings import WorkerSettings
 from tests.integration.service.worker.conftest import Bench, MakeWorker
@@ -99,7 +99,7 @@ def test_an_error_of_the_encoder_ends_a_decoding_that_waits_for_room(
 def feed(loaded: Loaded, store: ObjectStore, engine: Engine) -> Iterator[Feed]:
     pool = DecodePool(1, timeout_s=60, memory_mb=4096)
     settings = WorkerSettings(decode_processes=1, lease_s=3600)
-    yield Feed(engine, store, pool, loaded[0].preprocess_config, settings)
+    yield Feed(engine, queue, store, pool, loaded[0].preprocess_config, settings)
     pool.close()
 
 

@@ -152,7 +152,7 @@ def test_a_connection_that_dies_in_the_middle_of_the_copy_costs_nothing(
 
     def kill(_connection: Any, cursor: Any, statement: str, *_others: object) -> None:
         # The last statement before the rows go over the wire.
-        if "FROM label l" in statement and not killed:
+        if "JOIN label l" in statement and not killed:
             killed.append(cursor.connection.info.backend_pid)
             administer(cluster_url, f"SELECT pg_terminate_backend({killed[0]}, 5000)")
 

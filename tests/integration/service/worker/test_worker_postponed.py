@@ -7,7 +7,7 @@ from dicom_node.files import ObjectStore
 from model.embedder import Embedder
 from service import queue
 from service.decoding import Refusal
-from service.encoders import ActiveEncoder
+from service.encoders.registry import ActiveEncoder
 from service.lease import BatchLease
 from service.outcomes import Outcome, write_outcomes
 from tests.integration.service.worker.conftest import Bench, MakeWorker, Settled
@@ -62,7 +62,7 @@ def test_a_decoder_that_crashes_condemns_only_who_was_tried_alone(
     bench.add(ct_dataset())
     tries = 0
     while bench.waiting():
-        with BatchLease(engine, 3600) as lease:
+        with BatchLease(engine, queue, 3600) as lease:
             (job,) = lease.claim(1)
             refusal = Refusal("failed", "the decoder crashed on it", blame)  # type: ignore[arg-type]
             write_outcomes(engine, loaded[1], lease.owner, [Outcome(job, refusal=refusal)])
@@ -76,10 +76,10 @@ def test_a_decoder_that_crashes_condemns_only_who_was_tried_alone(
 def test_a_lost_lease_puts_nothing_off(bench: Bench, loaded: Loaded, engine: Engine) -> None:
     (uid,) = bench.add(ct_dataset())
     refusal = Refusal("failed", "the disk does not answer", "disk")
-    with BatchLease(engine, 3600) as slow:
+    with BatchLease(engine, queue, 3600) as slow:
         (job,) = slow.claim(1)
         expire_leases(engine)
-        with BatchLease(engine, 3600) as heir:
+        with BatchLease(engine, queue, 3600) as heir:
             heir.claim(1)
             write_outcomes(engine, loaded[1], slow.owner, [Outcome(job, refusal=refusal)])
             with engine.connect() as connection:

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import queue
-from service.labels import LabelRecord, record_labels
+from service.labels.record import LabelRecord
+from service.labels.writing import record_labels
 from tests.integration.service.worker.conftest import Bench, MakeWorker, run_until_drained
 from tests.support.objects import ct_dataset
 from tests.support.waiting import eventually

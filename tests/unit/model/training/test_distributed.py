@@ -12,6 +12,7 @@ from torch import multiprocessing
 from model.checkpoint import load
 from model.errors import TrainingError
 from model.training.batch import Batch, make_batch
+from model.training.config import HashConfig
 from model.training.distributed import World, join_world
 from model.training.losses import total_loss
 from model.training.steps import gathered
@@ -28,6 +29,7 @@ CONFIG = replace(
     QUICK,
     schedule=replace(QUICK.schedule, epochs=1),
     augment=STILL,
+    hash=HashConfig(bits=64, steps=5),
 )
 
 

@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from model.checkpoint import load
 from model.embedder import Embedder
 from model.errors import CheckpointError, TrainingError
 from model.hashing import binary_codes, hamming_distances
-from model.training.config import HashConfig
-from model.training.hash import fit_hash, hash_loss
+from model.training.config import EpochMetrics, HashConfig, TrainConfig
+from model.training.hash import fit_hash, hash_loss, layer_of
+from model.training.heads import HashHead
 from tests.unit.model.made import dataset, network, saved
-from tests.unit.model.training.runs import train
+from tests.unit.model.training.runs import TRAIN_SET, Interrupted, interrupt_at, train
 from tests.unit.model.training.settings import QUICK
 
 CONFIG = HashConfig(bits=64, steps=60)
@@ -74,15 +76,17 @@ def test_other_lengths_are_refused(bits: int) -> None:
         fit_hash(*clusters(9, seed=1), HashConfig(bits=bits), seed=1)
 
 
+QUICKER = replace(QUICK, schedule=replace(QUICK.schedule, epochs=2))
+
+
 def test_a_checkpoint_carries_the_layer_and_embeds_as_without(tmp_path: Path) -> None:
-    quick = replace(QUICK, schedule=replace(QUICK.schedule, epochs=2))
     train_set = dataset(64)
 
-    def trained(name: str, config: object) -> Path:
+    def trained(name: str, config: TrainConfig) -> Path:
         return train(config, train_set, None, tmp_path / name, lambda _: None)
 
-    plain = load(trained("plain", quick))
-    hashed = load(trained("hashed", replace(quick, hash=replace(CONFIG, bits=128))))
+    plain = load(trained("plain", QUICKER))
+    hashed = load(trained("hashed", replace(QUICKER, hash=replace(CONFIG, bits=128))))
     coordinates = Embedder(hashed).coordinates(train_set.images)
     codes = binary_codes(coordinates, hashed)
     apart = hamming_distances(codes, codes)
@@ -91,7 +95,60 @@ def test_a_checkpoint_carries_the_layer_and_embeds_as_without(tmp_path: Path) ->
     assert hashed.info.training["hash"]["bits"] == 128
     assert codes.shape == (64, 16)
     assert apart[same].mean() < 0.7 * apart[~same].mean()
+    # To the bit: nothing of the head reaches what it learns from, were its gradient ever so long.
     np.testing.assert_array_equal(coordinates, Embedder(plain).coordinates(train_set.images))
+
+
+def test_the_head_learns_beside_the_others(tmp_path: Path) -> None:
+    config = replace(
+        QUICK, hash=replace(CONFIG, steps=0), schedule=replace(QUICK.schedule, epochs=6)
+    )
+    seen: list[EpochMetrics] = []
+    path = train(config, TRAIN_SET, None, tmp_path, seen.append)
+    losses = [metrics.hash_loss for metrics in seen]
+
+    assert losses[0] is not None
+    assert losses[-1] is not None
+    assert losses[-1] < 0.8 * losses[0]
+    # Without polish, the layer of the checkpoint is the head of the run.
+    loaded = load(path)
+    codes = binary_codes(Embedder(loaded).coordinates(TRAIN_SET.images), loaded)
+    apart = hamming_distances(codes, codes)
+    same = TRAIN_SET.labels[:, None] == TRAIN_SET.labels
+    assert apart[same].mean() < 0.8 * apart[~same].mean()
+
+
+def test_no_gradient_of_the_codes_reaches_the_embedding() -> None:
+    torch.manual_seed(1)
+    head = HashHead(24, 64)
+    embedding = torch.randn(8, 24, requires_grad=True)
+    hash_loss(head(embedding), torch.arange(8) % 2, 0.1).backward()
+
+    assert embedding.grad is None
+    assert head.planes.weight.grad is not None
+    assert head.planes.weight.grad.abs().sum() > 0
+
+
+def test_the_layer_of_a_head_says_what_the_head_says() -> None:
+    torch.manual_seed(1)
+    head, basis = HashHead(48, 64), torch.linalg.qr(torch.randn(48, 24))[0]
+    coordinates = functional.normalize(torch.randn(100, 24) + 0.3, dim=1)
+    soft = head(coordinates @ basis.T).detach().numpy()
+    planes = head.planes.weight.detach().numpy()
+    layer = layer_of(planes, basis.double().numpy(), coordinates.numpy())
+    codes = np.tanh(coordinates.numpy() @ layer.weight.T + layer.bias)
+
+    np.testing.assert_allclose(codes, soft, atol=1e-3)
+
+
+def test_a_run_with_a_head_is_taken_up_again(tmp_path: Path) -> None:
+    config = replace(QUICKER, hash=CONFIG)
+    whole = load(train(config, TRAIN_SET, None, tmp_path / "whole", lambda _: None))
+    with pytest.raises(Interrupted):
+        train(config, TRAIN_SET, None, tmp_path / "parts", interrupt_at(1))
+    parts = load(train(config, TRAIN_SET, None, tmp_path / "parts", lambda _: None))
+
+    assert parts.digest == whole.digest
 
 
 def test_an_encoder_without_the_layer_says_so(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The losses say what their formulas say."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -127,7 +128,8 @@ def batch_and_outputs() -> tuple[torch.Tensor, HeadOutputs, Batch]:
     boxes = torch.tensor([[0.2, 0.2, 0.6, 0.6]]).repeat(4, 1)
     known = torch.ones(4, dtype=torch.bool)
     batch = Batch(drawn(4, 1, 8, 8), labels, labels, boxes, known, STAY.repeat(4, 1, 1))
-    return drawn(4, 8), HeadOutputs(drawn(4, 2), drawn(4, 3), drawn(4, 2, 2)), batch
+    heads = HeadOutputs(drawn(4, 2), drawn(4, 3), drawn(4, 2, 2), drawn(4, 0))
+    return drawn(4, 8), heads, batch
 
 
 def test_softmax_alone_is_the_paper_s_loss() -> None:
@@ -137,7 +139,7 @@ def test_softmax_alone_is_the_paper_s_loss() -> None:
 
     assert losses.total == losses.softmax
     assert losses.total == functional.cross_entropy(heads.labels, batch.labels)
-    assert losses.contrastive == losses.lesion == losses.plane == 0
+    assert losses.contrastive == losses.lesion == losses.plane == losses.codes == 0
 
 
 def test_the_total_weighs_its_parts() -> None:
@@ -149,3 +151,13 @@ def test_the_total_weighs_its_parts() -> None:
 
     assert min(losses.contrastive, losses.lesion, losses.plane) > 0
     torch.testing.assert_close(losses.total, expected)
+
+
+def test_the_codes_loss_stands_apart() -> None:
+    embedding, heads, batch = batch_and_outputs()
+    plain = total_loss(embedding, heads, batch, LossConfig())
+    coded = replace(heads, codes=drawn(4, 64).tanh())
+    losses = total_loss(embedding, coded, batch, LossConfig(), quantisation=0.1)
+
+    assert losses.codes > 0
+    assert losses.total == plain.total

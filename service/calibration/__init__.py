@@ -1,0 +1,1 @@
+"""How far an encoder's distances can be believed, measured on the gallery's own patients."""

@@ -1,0 +1,31 @@
+"""`precuneus index rebuild`: builds the search index anew while searches go on."""
+
+import typer
+
+from service.cli.output import JsonOption, print_json, progress_bar
+from service.settings import Settings
+
+
+def rebuild(json: JsonOption = False) -> None:
+    """Build the active encoder's index anew; searches go on with the old one until it is there.
+
+    For an index that `index verify` calls invalid or lossy, and after very many deletions. Needs
+    disk for a second index. Interrupted, it is simply given again: what it left is dropped first.
+    """
+    from service.opening import open_gallery
+    from service.verifying.rebuilding import rebuild as run
+
+    with open_gallery(Settings()) as engine, progress_bar() as progress:
+        task = progress.add_task("waiting", total=None)
+
+        def tell(phase: str, done: int, total: int) -> None:
+            progress.update(task, description=phase, completed=done, total=total or None)
+
+        rebuilt = run(engine, tell)
+    if json:
+        print_json(rebuilt)
+        return
+    for name in rebuilt.dropped:
+        typer.echo(f"{name}, which an interrupted build left, is dropped.")
+    megabytes = rebuilt.bytes_after / 1024**2
+    typer.echo(f"{rebuilt.index} built anew in {rebuilt.seconds:.1f} s, {megabytes:.1f} MiB.")

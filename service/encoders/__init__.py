@@ -1,0 +1,1 @@
+"""Encoders of the gallery: registered, filled, activated, kept for roll-back, retired."""

@@ -1,0 +1,1 @@
+"""What neighbours say about a slice: counted, weighed and measured, never a diagnosis."""

@@ -1,0 +1,1 @@
+"""Search by binary codes of the embeddings: an index many times smaller, exact order at the end."""

@@ -1,0 +1,82 @@
+"""Builds a filled partition's index beside everything else, by one process at a time.
+
+A build that broke off leaves an invalid index, which is dropped and built again. The session that
+builds ends with the build, and soon after the process that asked for it.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from service.encoders.partitions import create_index, index_name, index_state
+from service.encoders.registry import ActiveEncoder
+from service.settings import Settings
+
+# Half way down: a build on a busy machine should still come to an end.
+_LOW_PRIORITY = 10
+_LOG = logging.getLogger("precuneus.worker")
+
+
+@contextmanager
+def sole_builder(engine: Engine) -> Iterator[Connection | None]:
+    """A session outside transactions that no other process has besides; None where one has."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        try:
+            is_ours = connection.scalar(
+                text("SELECT pg_try_advisory_lock(hashtext('precuneus index builder'))")
+            )
+            yield connection if is_ours else None
+        finally:
+            # Its lock, settings and priority must not come back to the pool.
+            connection.invalidate()
+
+
+def build_index(connection: Connection, encoder: ActiveEncoder, settings: Settings) -> None:
+    """Build the encoder's index unless it is there and valid; on a session of `sole_builder`.
+
+    Raises:
+        SQLAlchemyError: the server is away, or has too little memory or room.
+    """
+    state = index_state(connection, encoder.encoder_id)
+    if state == "valid":
+        return
+    _prepare(connection, settings)
+    if state == "invalid":
+        connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {index_name(encoder.encoder_id)}")
+    fields = {"action": "index.build", "encoder": encoder.name, "after": state}
+    _LOG.info("building the index", extra=fields)
+    create_index(connection, encoder.encoder_id, encoder.dimension, concurrently=True)
+
+
+def _prepare(connection: Connection, settings: Settings) -> None:
+    reindex = settings.reindex
+    statements = [
+        "SET statement_timeout = 0",
+        "SET lock_timeout = 0",
+        f"SET max_parallel_maintenance_workers = {reindex.index_processes}",
+    ]
+    if reindex.index_memory_mb is not None:
+        statements.append(f"SET maintenance_work_mem = '{reindex.index_memory_mb}MB'")
+    connection.exec_driver_sql("; ".join(statements))
+    try:
+        # A builder that was killed would otherwise leave the server building for nobody.
+        connection.exec_driver_sql("SET client_connection_check_interval = '2s'")
+    except DBAPIError as error:
+        fields = {"action": "index.unwatched", "error": type(error).__name__}
+        _LOG.info("the server's system cannot watch the connection", extra=fields)
+    if settings.has_embedded_database:
+        _lower_priority(connection)
+
+
+def _lower_priority(connection: Connection) -> None:
+    """Let searches have the processor first; PostgreSQL has no throttle of its own for builds."""
+    pid = connection.scalar(text("SELECT pg_backend_pid()"))
+    try:
+        psutil.Process(pid).nice(_LOW_PRIORITY)
+    except psutil.Error as error:
+        fields = {"action": "index.priority", "error": type(error).__name__}
+        _LOG.info("the index is built at the usual priority", extra=fields)

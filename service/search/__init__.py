@@ -1,0 +1,1 @@
+"""Nearest neighbours by Euclidean distance, found inside PostgreSQL; no vector crosses the wire."""

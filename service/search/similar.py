@@ -1,0 +1,110 @@
+"""The slices similar to one of the gallery, as the API and the command line ask for them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from service.encoders.registry import ActiveEncoder
+from service.errors import InvalidParameter
+from service.hashing.search import hashed_nearest
+from service.search.cursor import read_cursor, write_cursor
+from service.search.filters import EVERYTHING, Filters
+from service.search.found import Found, Method, Neighbour, Position, ScanReport
+from service.search.nearest import MAXIMUM_RANK, Collapse, nearest
+from service.search.target import Target, find_slice
+
+MAXIMUM_K = MAXIMUM_RANK
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked: a slice of the gallery and what its neighbours must be.
+
+    `by_codes` goes by binary codes, which find fewer of the true neighbours. `cursor` is an
+    answer's `next_cursor`, and goes on where that one ended.
+    """
+
+    sop_instance_uid: str
+    frame: int = 1
+    k: int = 5
+    same_patient: bool = False
+    filters: Filters = EVERYTHING
+    exact: bool = False
+    collapse: Collapse = "none"
+    explain: bool = False
+    by_codes: bool = False
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The neighbours, nearest first, and how they were found.
+
+    `complete` says that no nearer slice can be missing for want of rows: there are k neighbours, or
+    all that the filters leave. `next_cursor` leads to the next ones, None where none can follow.
+    """
+
+    query: Query
+    encoder: ActiveEncoder
+    method: Method
+    complete: bool
+    neighbours: list[Neighbour] = field(default_factory=list)
+    next_cursor: str | None = None
+    explanation: ScanReport | None = None
+
+
+def similar(connection: Connection, query: Query) -> Answer:
+    """The k slices nearest to the query's, by default of other patients only.
+
+    Raises:
+        InvalidParameter: k, frame or a filter is out of range, or the cursor not of this question.
+        StaleCursor: another encoder is active than when the cursor was given.
+        InstanceUnknown, InstancePending, NotSearchable: the query's slice has no embedding.
+        Unavailable: no encoder is active.
+    """
+    if not 1 <= query.k <= MAXIMUM_K:
+        raise InvalidParameter(f"k must lie between 1 and {MAXIMUM_K}.")
+    encoder, embedded = find_slice(connection, query.sop_instance_uid, query.frame)
+    asked = _facts(query)
+    after = None if query.cursor is None else read_cursor(encoder, asked, query.cursor)
+    begun = 0 if after is None else after.rank
+    k = min(query.k, MAXIMUM_RANK - begun)
+    if k < 1:
+        raise InvalidParameter(f"No rank beyond {MAXIMUM_RANK} can be asked for.")
+    found = _find(connection, encoder, Target.of(embedded), query, k, after)
+    # Where fewer came than were asked for, there are no more.
+    is_last = len(found.neighbours) < k or begun + k >= MAXIMUM_RANK
+    cursor = None if is_last else write_cursor(encoder, asked, found.neighbours[-1].position)
+    how = (found.method, found.complete, found.neighbours)
+    return Answer(query, encoder, *how, next_cursor=cursor, explanation=found.explanation)
+
+
+def _find(
+    connection: Connection,
+    encoder: ActiveEncoder,
+    target: Target,
+    query: Query,
+    k: int,
+    after: Position | None,
+) -> Found:
+    page: dict[str, Any] = {"k": k, "after": after, "same_patient": query.same_patient}
+    if query.by_codes:
+        if query.collapse != "none" or query.exact:
+            raise InvalidParameter("A search by codes is neither exact, nor does it collapse.")
+        return hashed_nearest(connection, encoder, target, query.filters, **page)
+    how: dict[str, Any] = {"exact": query.exact, "explain": query.explain}
+    return nearest(
+        connection, encoder, target, query.filters, **page, **how, collapse=query.collapse
+    )
+
+
+def _facts(query: Query) -> dict[str, Any]:
+    """What a cursor belongs to: all but how many are asked for, and how they are found."""
+    return {
+        "sop_instance_uid": query.sop_instance_uid,
+        "frame": query.frame,
+        "same_patient": query.same_patient,
+        "collapse": query.collapse,
+        "filters": query.filters.facts(),
+    }

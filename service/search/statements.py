@@ -1,0 +1,159 @@
+"""The statements of a search. Rows come as `Candidate` names them, by distance, UID and frame.
+
+Every part comes from this package or is an integer; a caller's values are bound parameters.
+"""
+
+from collections.abc import Sequence
+
+from service.encoders.partitions import indexed
+from service.search.question import Question
+
+_IN_ORDER = 'ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame'
+_GROUPS = {"series": "series_id", "patient": "patient_key"}
+
+
+def walk_statement(question: Question) -> str:
+    """What passes of the `:walk` rows that the index holds for the nearest.
+
+    `place` says how many of those are at least as near as a row, going by what the index holds of
+    them. A projection makes no distance longer: if it alone is farther than the row, so is all.
+    Each row tells of the whole walk, too: how many rows it `walked`, how many of them passed (or
+    groups, after the position), and whether it `found_self`, the query's own row. Where nothing
+    passed there is one row of nulls.
+    """
+    encoder = question.encoder
+    point, dimension = question.point, encoder.dimension
+    held = indexed("e.coordinates", dimension)
+    order = f"{held} <-> {point}"
+    columns, place, told = f"{order} AS distance", "count(*) OVER (ORDER BY distance)", ", n.place"
+    if encoder.is_projected:
+        order = f"{held} <-> {indexed(point, dimension)}"
+        columns, place = f"e.coordinates <-> {point} AS distance, {order} AS bound", "NULL"
+        told = ", (SELECT count(*) FROM walked w WHERE w.bound <= n.distance) AS place"
+    itself = "false"
+    if question.target.slice is not None:
+        itself = "(e.instance_id, e.frame) = (:instance_id, :frame)"
+    conditions = _joined([*question.conditions.own, *question.conditions.of_series])
+    return f"""
+        WITH walked AS MATERIALIZED (
+            SELECT e.instance_id, e.frame, e.series_id, e.study_id, e.patient_key, e.modality,
+                   e.labels, e.plane, e.patient_sex, e.patient_age_years, {columns}
+            FROM {encoder.partition} e ORDER BY {order} LIMIT :walk),
+        placed AS (SELECT *, {place} AS place FROM walked),
+        passing AS (SELECT e.* FROM placed e{_joins(question)} WHERE {conditions}),
+        best AS MATERIALIZED ({_best(question)}),
+        nearest AS MATERIALIZED (SELECT * FROM best ORDER BY distance LIMIT :fetch),
+        whole AS MATERIALIZED (
+            SELECT count(*) AS walked, coalesce(bool_or({itself}), false) AS found_self,
+                   (SELECT count(*) FROM best) AS passing
+            FROM walked e)
+        SELECT told.*, whole.walked, whole.passing, whole.found_self
+        FROM whole LEFT JOIN ({_told(told)}) told ON true
+        ORDER BY told.distance, told.sop_instance_uid COLLATE "C", told.frame
+    """
+
+
+def _best(question: Question) -> str:
+    """The passing rows of a walk, or the nearest of each group."""
+    since = "true" if question.page.position is None else "distance >= :since"
+    if question.collapse == "none":
+        return f"SELECT * FROM passing WHERE {since}"
+    group = f"p.{_GROUPS[question.collapse]}"
+    return f"""
+        SELECT * FROM (
+            SELECT DISTINCT ON ({group}) p.* FROM passing p JOIN instance i USING (instance_id)
+            ORDER BY {group}, p.distance, i.sop_instance_uid COLLATE "C", p.frame) b
+        WHERE {since}
+    """
+
+
+def scan_statement(question: Question, series: str | None) -> str:
+    """The `:fetch` nearest of all rows that pass; `series` is the condition on their series."""
+    partition = question.encoder.partition
+    conditions = _joined([*question.conditions.own, *([series] if series else [])])
+    distance = f"e.coordinates <-> {question.point}"
+    if question.collapse == "none":
+        return f"""
+            WITH scanned AS MATERIALIZED (
+                SELECT e.instance_id, e.frame, {distance} AS distance
+                FROM {partition} e WHERE {conditions}
+                {"" if question.page.position is None else f"AND {distance} >= :since"}
+                ORDER BY {distance} LIMIT :fetch),
+            nearest AS (
+                SELECT e.*, n.distance FROM scanned n JOIN {partition} e USING (instance_id, frame)
+                WHERE e.encoder_id = {question.encoder.encoder_id})
+            {_told()} {_IN_ORDER}
+        """
+    group = _GROUPS[question.collapse]
+    # An instance's patient has an index; the partition has one of series alone.
+    of_group = {"series": "e.series_id = g.series_id", "patient": "i.patient_key = g.patient_key"}
+    return f"""
+        WITH groups AS MATERIALIZED (
+            SELECT e.{group}, min({distance}) AS distance
+            FROM {partition} e WHERE {conditions} GROUP BY e.{group}
+            {"" if question.page.position is None else f"HAVING min({distance}) >= :since"}
+            ORDER BY 2 LIMIT :fetch),
+        nearest AS (
+            SELECT best.*, g.distance FROM groups g CROSS JOIN LATERAL (
+                SELECT e.* FROM {partition} e JOIN instance i USING (instance_id)
+                WHERE e.encoder_id = {question.encoder.encoder_id} AND {of_group[question.collapse]}
+                      AND {distance} = g.distance AND {conditions}
+                ORDER BY i.sop_instance_uid COLLATE "C", e.frame LIMIT 1) best)
+        {_told()} {_IN_ORDER}
+    """
+
+
+def _told(more: str = "") -> str:
+    """What is told of each of the `nearest`."""
+    return f"""
+        SELECT i.sop_instance_uid, n.frame, s.series_instance_uid, t.study_instance_uid,
+               n.modality, n.distance, n.labels, n.instance_id, n.patient_key, n.series_id,
+               n.study_id{more}
+        FROM nearest n
+             JOIN instance i ON i.instance_id = n.instance_id
+             JOIN series s ON s.series_id = n.series_id
+             JOIN study t ON t.study_id = n.study_id
+    """
+
+
+def _joins(question: Question) -> str:
+    if not question.conditions.of_series:
+        return ""
+    return " JOIN series s ON s.series_id = e.series_id JOIN study t ON t.study_id = e.study_id"
+
+
+def _joined(conditions: Sequence[str]) -> str:
+    return " AND ".join(conditions) or "true"
+
+
+def series_statement(question: Question) -> str:
+    """The first `:most` series whose slices pass the conditions on series."""
+    return f"SELECT s.series_id {_of_series(question)} LIMIT :most"
+
+
+def among_many_series(question: Question) -> str:
+    """The condition that a row's series is one of those; its form keeps it a hashed look-up."""
+    return f"(e.series_id IN (SELECT s.series_id {_of_series(question)})) IS TRUE"
+
+
+def _of_series(question: Question) -> str:
+    conditions = " AND ".join(question.conditions.of_series)
+    return f"FROM series s JOIN study t USING (study_id) WHERE {conditions}"
+
+
+def count_statement(question: Question, series: str | None) -> str:
+    """How many rows there are, and how many pass."""
+    conditions = _joined([*question.conditions.own, *([series] if series else [])])
+    return (
+        f"SELECT count(*) AS rows, count(*) FILTER (WHERE {conditions}) AS passing"
+        f" FROM {question.encoder.partition} e"
+    )
+
+
+def estimate_statement(question: Question, series: str | None) -> str:
+    """How PostgreSQL would look for all rows that pass, without doing it."""
+    conditions = _joined([*question.conditions.own, *([series] if series else [])])
+    return (
+        "EXPLAIN (FORMAT JSON) SELECT e.instance_id"
+        f" FROM {question.encoder.partition} e WHERE {conditions}"
+    )

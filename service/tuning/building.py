@@ -1,0 +1,62 @@
+"""Memory and workers for building an HNSW index of so many slices.
+
+A graph that fits into maintenance_work_mem is built in memory, many times as fast as one that does
+not. With parallel workers that memory is one piece of /dev/shm, and a build fails where it does not
+fit; without them it is the process's own.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from service.tuning.machine import Machine, free_shared_memory, this_machine
+from service.tuning.server import MIB
+
+# Measured on clustered slices: m=16 lost all neighbours of 1.5 % of the queries, this loses none.
+HNSW_M = 32
+# pgvector's structures for an element: itself, its lists' heads and the allocator's.
+_ELEMENT_BYTES = 300
+_CANDIDATE_BYTES = 16
+_SPARE = 1.1
+_LEAST = 64 * MIB
+_MOST_SHARE = 2  # at most half of the memory
+
+
+@dataclass(frozen=True)
+class Building:
+    """What a build is given; `graph_bytes` is what the whole graph needs."""
+
+    graph_bytes: int
+    memory_bytes: int
+    workers: int
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the whole graph is built in memory."""
+        return self.memory_bytes >= self.graph_bytes
+
+
+def graph_bytes(rows: int, dimension: int, m: int = HNSW_M) -> int:
+    """Memory that pgvector's graph of so many vectors takes while it is built."""
+    each = 4 * dimension + 8 + 2 * m * _CANDIDATE_BYTES + m * _CANDIDATE_BYTES // (m - 1)
+    return rows * (each + _ELEMENT_BYTES)
+
+
+def building(
+    rows: int, dimension: int, machine: Machine | None = None, free_shm: int | None = None
+) -> Building:
+    """Settings for building on this machine, or on the one given with its free shared memory."""
+    machine = machine or this_machine()
+    free = free_shared_memory() if free_shm is None else free_shm
+    graph = graph_bytes(rows, dimension)
+    memory = int(min(max(graph * _SPARE, _LEAST), max(machine.memory // _MOST_SHARE, _LEAST)))
+    workers = machine.cores - 1 if machine.shared_memory_folder and free > memory * _SPARE else 0
+    return Building(graph, memory, workers)
+
+
+def use_for_building(connection: Connection, settings: Building) -> None:
+    """Set them for the rest of this transaction, on a server of this machine."""
+    connection.exec_driver_sql(
+        f"SET LOCAL maintenance_work_mem = '{settings.memory_bytes >> 10}kB';"
+        f"SET LOCAL max_parallel_maintenance_workers = {settings.workers}"
+    )

@@ -1,0 +1,1 @@
+"""Whether files, rows and vectors of a gallery agree, and its index finds what is there."""

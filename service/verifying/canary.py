@@ -1,0 +1,130 @@
+"""The recall canary: now and then a few searches are answered twice, and what was lost is kept.
+
+The node's housekeeping runs it, and so does one process of an installation at a time. What it found
+lies in one row of the database, so a scrape of the metrics costs one look-up.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from time import monotonic, time
+
+from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+
+from service.db.tables import installation
+from service.encoders.registry import ActiveEncoder, find_active
+from service.verifying.recall import K, measure_recall
+
+_NAME = "recall_canary"
+_QUERIES = 5
+# What counts is the last this many measurements: two losses in 2,000 neighbours are not noise.
+_WINDOW = 40
+# A large gallery takes seconds to be read whole: at most this share of the time goes into it.
+_SHARE = 0.01
+_PATIENCE_S = 60
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('precuneus recall canary'))")
+
+
+@dataclass(frozen=True)
+class CanaryReading:
+    """What the canary said last; `recall` is over its window, `last` of the last measurement.
+
+    `lost` has the true neighbours that were missed in each measurement, `queries` how many
+    searches it took, oldest first; `measured_at` is in seconds since 1970, and both recalls are
+    None when a measurement took too long. `seconds` is how long the last one took.
+    """
+
+    encoder: str
+    measured_at: float
+    seconds: float
+    recall: float | None
+    last: float | None
+    lost: tuple[int, ...]
+    queries: tuple[int, ...]
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last measurement."""
+        return max(0.0, time() - self.measured_at)
+
+    def sentence(self) -> str:
+        """The reading for a person."""
+        if self.recall is None:
+            return "Recall was not measured: comparing everything took too long."
+        return (
+            f"Recall of {self.encoder}: {self.recall:.4f} over {sum(self.queries)} searches, "
+            f"measured {self.age_s / 60:.0f} minutes ago."
+        )
+
+
+def read_canary(connection: Connection) -> CanaryReading | None:
+    """What the canary said last, or None before it did."""
+    value = connection.scalar(select(installation.c.value).where(installation.c.name == _NAME))
+    if value is None:
+        return None
+    facts = json.loads(value)
+    facts |= {name: tuple(facts[name]) for name in ("lost", "queries")}
+    return CanaryReading(**facts)
+
+
+def run_canary(
+    engine: Engine, interval_s: float, is_stopped: Callable[[], bool] = lambda: False
+) -> CanaryReading | None:
+    """Measure if the last time is `interval_s` ago and nobody else does; None if nothing was done.
+
+    Raises:
+        SQLAlchemyError: the database failed.
+    """
+    with engine.begin() as connection:
+        if not connection.scalar(_TRY_LOCK):
+            return None
+        before, encoder = read_canary(connection), find_active(connection)
+        if encoder is None or (before is not None and not _is_due(before, encoder, interval_s)):
+            return None
+        reading = _measure(connection, encoder, before, is_stopped)
+        if reading is not None:
+            _write(connection, reading)
+        return reading
+
+
+def _is_due(before: CanaryReading, encoder: ActiveEncoder, interval_s: float) -> bool:
+    if before.encoder != encoder.name:
+        return True
+    return before.age_s >= max(interval_s, before.seconds / _SHARE)
+
+
+def _measure(
+    connection: Connection,
+    encoder: ActiveEncoder,
+    before: CanaryReading | None,
+    is_stopped: Callable[[], bool],
+) -> CanaryReading | None:
+    """A reading with this measurement in it; None where there was nothing to search, or no time."""
+    lost, queries = tuple[int, ...](), tuple[int, ...]()
+    if before is not None and before.encoder == encoder.name:
+        lost, queries = before.lost, before.queries
+    started = monotonic()
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_PATIENCE_S}s'")
+            found = measure_recall(connection, encoder, _QUERIES, lambda: not is_stopped())
+    except OperationalError as error:
+        if getattr(error.orig, "pgcode", None) != "57014":  # query_canceled
+            raise
+        return CanaryReading(encoder.name, time(), monotonic() - started, None, None, lost, queries)
+    if found is None or is_stopped():
+        return None
+    lost = (*lost, found.lost)[-_WINDOW:]
+    queries = (*queries, found.queries)[-_WINDOW:]
+    recall = 1 - sum(lost) / (K * sum(queries))
+    last = 1 - found.lost / (K * found.queries)
+    return CanaryReading(encoder.name, time(), monotonic() - started, recall, last, lost, queries)
+
+
+def _write(connection: Connection, reading: CanaryReading) -> None:
+    value = json.dumps(asdict(reading))
+    statement = insert(installation).values(name=_NAME, value=value)
+    replaced = {"value": statement.excluded.value}
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=replaced))

@@ -1,0 +1,69 @@
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.encoders.registry import ActiveEncoder
+from service.errors import InvalidParameter, StaleCursor
+from service.search.cursor import read_cursor, write_cursor
+from service.search.found import Position
+
+ENCODER = ActiveEncoder(3, "ab" * 32, "made", 24)
+QUESTION = {"sop_instance_uid": "1.2", "filters": {"modality": ("MR",)}}
+PLACE = Position(25, 0.12345678901234567, "1.2.3", 2)
+WRITTEN = json.loads(base64.urlsafe_b64decode(write_cursor(ENCODER, QUESTION, PLACE) + "=="))[:4]
+
+
+def token(content: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+
+
+@given(st.integers(1, 500), st.floats(0, 2), st.integers(1, 10**6))
+def test_a_place_comes_back_as_it_was(rank: int, distance: float, frame: int) -> None:
+    place = Position(rank, distance, "1.2.3", frame)
+    assert read_cursor(ENCODER, QUESTION, write_cursor(ENCODER, QUESTION, place)) == place
+
+
+def test_a_token_fits_into_a_url_and_tells_no_description() -> None:
+    written = write_cursor(ENCODER, {"filters": {"series_description": "Nobody"}}, PLACE)
+    assert set(written) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+    assert len(written) < 300
+    assert b"Nobody" not in base64.urlsafe_b64decode(written + "==")
+
+
+@pytest.mark.parametrize("other", [replace(ENCODER, encoder_id=4), replace(ENCODER, digest="c")])
+def test_another_encoder_refuses_it(other: ActiveEncoder) -> None:
+    with pytest.raises(StaleCursor, match="ask again"):
+        read_cursor(other, QUESTION, write_cursor(ENCODER, QUESTION, PLACE))
+    assert StaleCursor.http_status == 409
+
+
+def test_another_question_refuses_it() -> None:
+    with pytest.raises(InvalidParameter, match="another question"):
+        read_cursor(ENCODER, QUESTION | {"frame": 2}, write_cursor(ENCODER, QUESTION, PLACE))
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("", "x", "====", "\x00", "ä", "A" * 3000),
+        *(token(content) for content in (None, 7, [], {}, ["a"] * 5, [[]] * 6, "abcdef")),
+        token(["3-" + "ab" * 8, "0" * 16, "one", 0.5, "1.2", 1]),
+        token([[1]] * 20_000),
+        *(token([*WRITTEN, uid, 2]) for uid in ("1.2\x00", "1.2\ud800", "1.é", "1" * 65)),
+        *(token([*WRITTEN, "1.2", frame]) for frame in (0, 2**31)),
+    ],
+)
+def test_what_is_no_token_is_refused(cursor: str) -> None:
+    with pytest.raises(InvalidParameter, match="cursor"):
+        read_cursor(ENCODER, QUESTION, cursor)
+
+
+@pytest.mark.parametrize("place", [replace(PLACE, rank=0), replace(PLACE, distance=float("nan"))])
+def test_a_place_that_no_answer_has_is_refused(place: Position) -> None:
+    with pytest.raises(InvalidParameter, match="cursor"):
+        read_cursor(ENCODER, QUESTION, write_cursor(ENCODER, QUESTION, place))
