@@ -102,7 +102,7 @@ def test_a_change_of_encoder_under_queries_and_kills(
         PRECUNEUS_WORKER__LEASE_S="3",
         PRECUNEUS_REINDEX__BATCH_SIZE=str(max(8, SLICES // 100)),
         # Slow enough to be killed in the middle.
-        PRECUNEUS_REINDEX__SHARE="0.5" if SOAK else "0.1",
+        PRECUNEUS_REINDEX__SHARE="0.5" if SOAK else "0.04",
     ).start()
     service.run("gallery", "import", files / "early")
     service.await_settled()
