@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts tests soak evaluate encoder compare bench conformance clean
+.PHONY: help demo test lint types contracts tests tests-whole tests-parts soak evaluate encoder compare bench conformance clean
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -43,8 +43,15 @@ types: $(VENV)/.precuneus-dev
 contracts: $(VENV)/.precuneus-dev
 	$(BIN)/lint-imports
 
+# Side by side, since the whole service mostly waits for itself.
 tests: $(VENV)/.precuneus-dev
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target tests-whole tests-parts
+
+tests-whole tests-parts: $(VENV)/.precuneus-dev
+	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/$@ $(TESTS_$@)
+TESTS_tests-whole := tests/acceptance tests/e2e tests/integration/service/studies
+TESTS_tests-parts := tests/unit tests/properties tests/migrations tests/integration \
+	--ignore tests/integration/service/studies
 
 soak: $(VENV)/.precuneus-dev
 	SOAK=1 $(BIN)/python -m pytest tests/integration/service/node tests/e2e/test_orthanc_past.py \
