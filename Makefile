@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts tests tests-whole tests-parts soak evaluate encoder compare bench conformance clean
+.PHONY: help demo test lint types contracts tests soak evaluate encoder compare bench conformance clean
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -43,15 +43,18 @@ types: $(VENV)/.precuneus-dev
 contracts: $(VENV)/.precuneus-dev
 	$(BIN)/lint-imports
 
-# Side by side, since the whole service mostly waits for itself.
-tests: $(VENV)/.precuneus-dev
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target tests-whole tests-parts
-
-tests-whole tests-parts: $(VENV)/.precuneus-dev
-	$(BIN)/python -m pytest -o cache_dir=.pytest_cache/$@ $(TESTS_$@)
-TESTS_tests-whole := tests/acceptance tests/e2e tests/integration/service/studies
-TESTS_tests-parts := tests/unit tests/properties tests/migrations tests/integration \
+# Side by side, since tests of the whole service mostly wait for it; what they say comes at the end.
+WHOLE := tests/acceptance tests/e2e tests/integration/service/studies
+PARTS := tests/unit tests/properties tests/migrations tests/integration \
 	--ignore tests/integration/service/studies
+PYTEST := $(BIN)/python -m pytest -o cache_dir=.pytest_cache/
+
+tests: $(VENV)/.precuneus-dev
+	@log=$$(mktemp); $(PYTEST)whole $(WHOLE) >$$log 2>&1 & whole=$$!; \
+	trap 'kill $$whole; exit 130' INT TERM; \
+	$(PYTEST)parts $(PARTS); parts=$$?; \
+	wait $$whole; whole=$$?; cat $$log; rm -f $$log; \
+	test $$parts = 0 -a $$whole = 0
 
 soak: $(VENV)/.precuneus-dev
 	SOAK=1 $(BIN)/python -m pytest tests/integration/service/node tests/e2e/test_orthanc_past.py \
