@@ -44,9 +44,9 @@ contracts: $(VENV)/.precuneus-dev
 	$(BIN)/lint-imports
 
 # Side by side, since tests of the whole service mostly wait for it; what they say comes at the end.
-WHOLE := tests/acceptance tests/e2e tests/integration/service/studies
-PARTS := tests/unit tests/properties tests/migrations tests/integration \
-	--ignore tests/integration/service/studies
+BESIDE := $(addprefix tests/integration/service/,studies uploads worker)
+WHOLE := tests/acceptance tests/e2e $(BESIDE)
+PARTS := tests/unit tests/properties tests/migrations tests/integration $(BESIDE:%=--ignore=%)
 PYTEST := $(BIN)/python -m pytest -o cache_dir=.pytest_cache/
 
 tests: $(VENV)/.precuneus-dev
