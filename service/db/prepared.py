@@ -1,11 +1,11 @@
 """Statements that are planned once for each pooled connection, since planning takes long.
 
 For statements that differ little in kind: a connection keeps a bounded number of plans, and what
-comes beyond is planned each time. The plans hold for any values (`service.db.engine` sees to it).
+comes beyond makes it begin anew. The plans hold for any values (`service.db.engine` sees to it).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,11 +15,11 @@ from uuid import UUID
 
 import psycopg2
 from psycopg2.extras import NamedTupleCursor
-from sqlalchemy import Connection, CursorResult, text
+from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import DBAPIError
 
 _NAME = re.compile(r"(?<![:\w]):([a-z]\w*)")
-_MOST = 48
+_MOST = 32
 _KEY = "precuneus prepared"
 
 
@@ -39,8 +39,7 @@ def run_prepared(
     They are set whenever it is planned, too. Types of parameters must follow from where they stand.
     """
     parts = _parts(statement)
-    if not _is_prepared(connection, parts):
-        return connection.execute(text(settings + statement), dict(values))
+    _prepare(connection, parts, connection.exec_driver_sql)
     return connection.exec_driver_sql(settings + parts.execute, _bound(parts, values))
 
 
@@ -53,8 +52,7 @@ def fetch_prepared(
         DBAPIError: as SQLAlchemy raises it.
     """
     parts = _parts(statement)
-    if not _is_prepared(connection, parts):
-        return connection.execute(text(settings + statement), dict(values)).all()
+    _prepare(connection, parts, connection.exec_driver_sql)
     return _fetch(connection, settings + parts.execute, _bound(parts, values))
 
 
@@ -73,12 +71,9 @@ def fetch_alone(
     parts, raw = _parts(statement), connection.connection.driver_connection
     if raw is None:
         raise ValueError("the connection is closed")
-    known = connection.info.setdefault(_KEY, set())
     raw.autocommit = True  # Without it the driver sends BEGIN by itself, and waits.
     try:
-        if parts.name not in known:
-            _fetch(connection, f"{parts.prepare}; SELECT", {})
-            known.add(parts.name)
+        _prepare(connection, parts, lambda sql: _fetch(connection, f"{sql}; SELECT", {}))
         return _fetch(connection, settings + parts.execute, _bound(parts, values))
     finally:
         if not raw.closed:
@@ -105,15 +100,16 @@ def _fetch(connection: Connection, sql: str, bound: dict[str, Any]) -> Sequence[
     return rows
 
 
-def _is_prepared(connection: Connection, parts: "_Statement") -> bool:
-    """Whether the connection holds the statement's plan; it is prepared while there is room."""
+def _prepare(connection: Connection, parts: "_Statement", run: Callable[[str], object]) -> None:
+    """Have the connection hold the statement's plan."""
     known = connection.info.setdefault(_KEY, set())
-    if parts.name not in known:
-        if len(known) >= _MOST:
-            return False
-        connection.exec_driver_sql(parts.prepare)
-        known.add(parts.name)
-    return True
+    if parts.name in known:
+        return
+    if len(known) >= _MOST:
+        run("DEALLOCATE ALL")
+        known.clear()
+    run(parts.prepare)
+    known.add(parts.name)
 
 
 def _bound(parts: "_Statement", values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter
 from service.hashing.search import hashed_nearest
 from service.search.cursor import read_cursor, write_cursor
-from service.search.direct import remember, walk_directly
+from service.search.direct import Message, message, remember, remembered, send
 from service.search.filters import EVERYTHING, Filters
 from service.search.found import Found, Method, Neighbour, Position, ScanReport
 from service.search.nearest import MAXIMUM_RANK, Collapse, nearest, neighbours_of
@@ -86,10 +86,23 @@ def similar(connection: Connection, query: Query) -> Answer:
 
 def _directly(connection: Connection, query: Query) -> tuple[ActiveEncoder, Walked] | None:
     """The first walk, of the encoder that is active, where little else is asked for."""
+    encoder = remembered(connection)
+    if encoder is None or connection.in_transaction():
+        return None
     if query.exact or query.explain or query.by_codes or query.cursor is not None:
         return None
-    return walk_directly(
-        connection,
+    walked = send(connection, first_message(encoder, query))
+    return None if walked is None else (encoder, walked)
+
+
+def first_message(encoder: ActiveEncoder, query: Query) -> Message:
+    """What is sent first for a query without a cursor, if `encoder` is active.
+
+    Raises:
+        InvalidParameter: a filter is out of range.
+    """
+    return message(
+        encoder,
         query.sop_instance_uid,
         query.frame,
         query.filters,

@@ -9,7 +9,7 @@ from service.finding import Finding
 from service.postgres import Cluster
 from service.settings import DatabaseSettings
 from service.tuning.advice import advise
-from service.tuning.building import Building, graph_bytes, use_for_building
+from service.tuning.building import HNSW_M, Building, graph_bytes, use_for_building
 from service.tuning.gallery import gallery_size
 from service.tuning.standbys import examine_standbys
 from tests.support.galleries import clustered_instances, fill
@@ -124,7 +124,7 @@ def test_a_graph_takes_the_memory_that_is_foretold(engine: Engine) -> None:
         del raw.notices[:]
         cursor.execute(
             "CREATE INDEX many_hnsw ON many USING hnsw (coordinates vector_l2_ops)"
-            " WITH (m = 32, ef_construction = 64)"
+            f" WITH (m = {HNSW_M}, ef_construction = 64)"
         )
         cursor.execute("DROP INDEX many_hnsw")
         return any("no longer fits" in notice for notice in raw.notices)
