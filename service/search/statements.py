@@ -24,12 +24,11 @@ def walk_statement(question: Question) -> str:
     """
     encoder = question.encoder
     point, dimension = question.point, encoder.dimension
-    held = indexed("e.coordinates", dimension)
-    order = f"{held} <-> {point}"
-    columns, place, told = f"{order} AS distance", "count(*) OVER (ORDER BY distance)", ", n.place"
+    order = f"{indexed('e.coordinates', dimension)} <-> {indexed(point, dimension)}"
+    columns, told = f"e.coordinates <-> {point} AS distance", ", n.place"
+    place = "count(*) OVER (ORDER BY distance)"
     if encoder.is_projected:
-        order = f"{held} <-> {indexed(point, dimension)}"
-        columns, place = f"e.coordinates <-> {point} AS distance, {order} AS bound", "NULL"
+        columns, place = f"{columns}, {order} AS bound", "NULL"
         told = ", (SELECT count(*) FROM walked w WHERE w.bound <= n.distance) AS place"
     itself = "false"
     if question.target.slice is not None:

@@ -60,9 +60,10 @@ _SEEN = {"none": 4, "series": 20, "patient": 40}
 
 def first_walk(question: Question) -> Walk:
     """The walk that is likely to do, if little stands in the way; a longer one may follow."""
-    trusted = _fetched(question)
+    ranks = question.page.rank_before + question.page.k
+    trusted = 2 * ranks
     if question.has_conditions or question.collapse != "none":
-        trusted = max(_SEEN[question.collapse] * question.page.wanted, WALKS[1].trusted)
+        trusted = max(_SEEN[question.collapse] * ranks, WALKS[1].trusted)
     return next((way for way in WALKS if way.trusted >= trusted), WALKS[-1])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from service.encoders.partitions import indexed_dimension
+from service.encoders.partitions import indexed_bytes
 from service.encoders.registry import ActiveEncoder, find_active
 from service.finding import Finding
 from service.tuning.building import building
@@ -100,7 +100,7 @@ def _with_room(size: GallerySize) -> int:
 
 def _build(size: GallerySize, active: ActiveEncoder, machine: Machine) -> Finding:
     free = free_shared_memory()
-    planned = building(size.rows, indexed_dimension(active.dimension), machine, free)
+    planned = building(size.rows, indexed_bytes(active.dimension), machine, free)
     told = f"building the index anew takes {_size(planned.graph_bytes)} of memory"
     if not planned.in_memory:
         told += f", more than half of this machine's {_size(machine.memory)}: it would take hours"

@@ -36,19 +36,19 @@ class Building:
         return self.memory_bytes >= self.graph_bytes
 
 
-def graph_bytes(rows: int, dimension: int, m: int = HNSW_M) -> int:
-    """Memory that pgvector's graph of so many vectors takes while it is built."""
-    each = 4 * dimension + 8 + 2 * m * _CANDIDATE_BYTES + m * _CANDIDATE_BYTES // (m - 1)
+def graph_bytes(rows: int, held_bytes: int, m: int = HNSW_M) -> int:
+    """Memory that pgvector's graph takes while it is built, of vectors of `held_bytes` each."""
+    each = held_bytes + 8 + 2 * m * _CANDIDATE_BYTES + m * _CANDIDATE_BYTES // (m - 1)
     return rows * (each + _ELEMENT_BYTES)
 
 
 def building(
-    rows: int, dimension: int, machine: Machine | None = None, free_shm: int | None = None
+    rows: int, held_bytes: int, machine: Machine | None = None, free_shm: int | None = None
 ) -> Building:
     """Settings for building on this machine, or on the one given with its free shared memory."""
     machine = machine or this_machine()
     free = free_shared_memory() if free_shm is None else free_shm
-    graph = graph_bytes(rows, dimension)
+    graph = graph_bytes(rows, held_bytes)
     memory = int(min(max(graph * _SPARE, _LEAST), max(machine.memory // _MOST_SHARE, _LEAST)))
     workers = machine.cores - 1 if machine.shared_memory_folder and free > memory * _SPARE else 0
     return Building(graph, memory, workers)
