@@ -62,7 +62,7 @@ class Resources:
     def queries(self) -> QuerySearch:
         """Searches by uploads, regions and examples."""
         embedder = QueryEmbedder(self.pool, self.decoding, self.network)
-        return QuerySearch(self.engine, self.store, self.keyer, self.encoder_files, embedder)
+        return QuerySearch(self.searches, self.store, self.keyer, self.encoder_files, embedder)
 
     def basis(self, connection: Connection, encoder_id: int) -> NDArray[np.float32]:
         """An encoder's basis, float32 (4096, D), read once."""
