@@ -95,6 +95,21 @@ class EncoderSettings(BaseModel):
     )
 
 
+class LabelSettings(BaseModel):
+    """How large a table of labels may be; beyond, nothing of it is imported."""
+
+    maximum_lines: int = Field(
+        default=1_000_000, ge=1, le=100_000_000, description="of one table, without its header"
+    )
+    maximum_mb: int = Field(default=512, ge=1, le=10_240, description="of one table")
+    timeout_s: float = Field(
+        default=3600.0,
+        gt=0,
+        le=1_000_000,
+        description="for one step of an import; slices that are embedded take their time",
+    )
+
+
 class ReindexSettings(BaseModel):
     """How a gallery is embedded anew by another encoder while it is searched."""
 
@@ -166,6 +181,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     encoder: EncoderSettings = EncoderSettings()
     gallery: GallerySettings = GallerySettings()
+    labels: LabelSettings = LabelSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     reindex: ReindexSettings = ReindexSettings()
 

@@ -24,7 +24,7 @@ from service.keys import name_of
 from service.metrics import ApiMetrics
 from service.network_process import NetworkProcess
 from service.patients import PatientKeyer
-from service.settings import HttpSettings
+from service.settings import HttpSettings, LabelSettings
 from service.uploads.embedding import QueryEmbedder
 from service.uploads.searching import QuerySearch
 from service.usual_coordinates import UsualCoordinates
@@ -45,6 +45,7 @@ class Resources:
     uploads: UploadGate = field(default_factory=lambda: UploadGate(HttpSettings()))
     decoding: Lock = field(default_factory=Lock)
     usual: UsualCoordinates = field(default_factory=UsualCoordinates)
+    labels: LabelSettings = field(default_factory=LabelSettings)
     standbys: tuple[Engine, ...] = ()
     maximum_staleness_s: float = 10.0
     searches: Readers = field(init=False)
@@ -61,7 +62,7 @@ class Resources:
     def queries(self) -> QuerySearch:
         """Searches by uploads, regions and examples."""
         embedder = QueryEmbedder(self.pool, self.decoding, self.network)
-        return QuerySearch(self.engine, self.store, self.keyer, self.encoder_files, embedder)
+        return QuerySearch(self.searches, self.store, self.keyer, self.encoder_files, embedder)
 
     def basis(self, connection: Connection, encoder_id: int) -> NDArray[np.float32]:
         """An encoder's basis, float32 (4096, D), read once."""

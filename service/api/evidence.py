@@ -107,7 +107,7 @@ class EvidenceBody(BaseModel):
         description="modality whose distances the percentiles compare with, or `all`"
     )
     calibrated_at: datetime | None
-    remarks: list[str]
+    remarks: list[str] = Field(description="why shares are missing, and what else is to be known")
     neighbours: list[VoterBody]
 
     @classmethod
@@ -122,7 +122,7 @@ class EvidenceBody(BaseModel):
             labelled_patients=evidence.labelled,
             similarity=_similarity(evidence),
             reliability=_reliability(evidence),
-            percentiles_within=evidence.reference,
+            percentiles_within=evidence.scale.reference,
             calibrated_at=evidence.calibrated_at,
             remarks=list(evidence.remarks),
             neighbours=[VoterBody.of(voter) for voter in evidence.voters],

@@ -12,31 +12,32 @@ from service.api.deps import CallerDep, ResourcesDep
 from service.api.label_schemas import ImportBody
 from service.api.problems import responses
 from service.errors import UploadIncomplete
-from service.labels.importing import import_labels
+from service.labels.importing import check_size, import_labels
 
 _IN_MEMORY = 1 << 20
-_MAXIMUM_BYTES = 512 << 20
+_NAME = "the table"
 
 router = APIRouter(prefix="/v1/labels", tags=["labels"])
 
 
-async def get_table(request: Request) -> AsyncIterator[IO[bytes]]:
-    """The request's body as a file.
+async def get_table(request: Request, resources: ResourcesDep) -> AsyncIterator[IO[bytes]]:
+    """The request's body as a file; an announced size is refused before the first byte is read.
 
     Raises:
-        HTTPException: it is no CSV, or too large.
+        HTTPException: it is no CSV.
+        TableTooLarge: it has more bytes than the settings allow.
         UploadIncomplete: the sender is gone.
     """
     media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type != "text/csv":
         raise HTTPException(415, "Send the table as text/csv.")
+    announced = request.headers.get("Content-Length", "")
+    check_size(int(announced[:20]) if announced.isdecimal() else 0, _NAME, resources.labels)
     with SpooledTemporaryFile(_IN_MEMORY) as file:
         try:
             async for chunk in request.stream():
                 file.write(chunk)
-                if file.tell() > _MAXIMUM_BYTES:
-                    most = _MAXIMUM_BYTES >> 20
-                    raise HTTPException(413, f"A table has at most {most} MiB: cut it.")
+                check_size(file.tell(), _NAME, resources.labels)
         except ClientDisconnect:
             raise UploadIncomplete("The table ended early; nothing of it is recorded.") from None
         file.seek(0)
@@ -61,7 +62,7 @@ def post_labels(
 ) -> ImportBody:
     """Record a table of labels, all of it or nothing; a problem lists all bad lines."""
     with resources.engine.connect() as connection:
-        report = import_labels(connection, table, "the table", recorded_by=caller)
+        report = import_labels(connection, table, _NAME, resources.labels, recorded_by=caller)
         if dry_run:
             connection.rollback()
         else:

@@ -20,14 +20,23 @@ from service.api.asked import (
     window_of,
 )
 from service.api.deps import ResourcesDep
+from service.api.evidence import EvidenceBody
 from service.api.filters import FiltersDep
 from service.api.problems import responses
-from service.api.similar import CollapseQuery, ExplanationBody, FrameNumber, NeighbourBody
+from service.api.similar import (
+    CollapseQuery,
+    EvidenceQuery,
+    ExplanationBody,
+    FrameNumber,
+    NeighbourBody,
+    if_asked,
+)
 from service.errors import UploadUnsupported
 from service.search.found import Method
 from service.search.similar import MAXIMUM_K
+from service.uploads.answering import Patient, QueryAnswer, Wanted
 from service.uploads.kinds import Kind
-from service.uploads.searching import Patient, QueryAnswer, QuerySearch, Wanted
+from service.uploads.searching import QuerySearch
 
 _MOST_JSON = 1 << 16
 _JSON = "application/json"
@@ -80,11 +89,12 @@ class SearchBody(BaseModel):
     complete: bool = Field(description="k neighbours, or all that the filters leave")
     neighbours: list[NeighbourBody]
     explanation: ExplanationBody | None = None
+    evidence: EvidenceBody | None = if_asked("as the route …/evidence gives it; of a file")
 
     @classmethod
     def of(cls, answer: QueryAnswer, wanted: Wanted, **asked: Any) -> Self:
         """The JSON form of an answer; `asked` is what it was searched by."""
-        found = answer.found
+        found, evidence = answer.found, answer.evidence
         told = found.explanation
         query = SearchQueryBody(
             patient=answer.patient,
@@ -100,8 +110,9 @@ class SearchBody(BaseModel):
             encoder=answer.encoder.name,
             method=found.method,
             complete=found.complete,
-            neighbours=[NeighbourBody.model_validate(n) for n in found.neighbours],
+            neighbours=NeighbourBody.all_of(found.neighbours, evidence),
             explanation=None if told is None else ExplanationBody.model_validate(told),
+            evidence=None if evidence is None else EvidenceBody.of(evidence),
         )
 
 
@@ -112,9 +123,10 @@ def get_wanted(
     collapse: CollapseQuery = "none",
     exact: Annotated[bool, Query(description="compare with every slice")] = False,
     explain: Annotated[bool, Query(description="say how it was found, and how long")] = False,
+    evidence: EvidenceQuery = False,
 ) -> Wanted:
     """What the neighbours must be, and how to look for them."""
-    return Wanted(k, filters, same_patient, collapse, exact, explain)
+    return Wanted(k, filters, same_patient, collapse, exact, explain, evidence)
 
 
 @router.post("", responses=responses(404, 408, 409, 413, 415, 422, 503), openapi_extra=_BODY)
@@ -128,7 +140,8 @@ async def search(
     """The k slices nearest to a file, a region or several examples; nothing of it is kept.
 
     The body is a DICOM, PNG or JPEG file itself, of which `frame` is searched by; or JSON with
-    `region`, or with `positive` and perhaps `negative`. The bytes say what a file is.
+    `region`, or with `positive` and perhaps `negative`. The bytes say what a file is. `evidence` is
+    of files alone.
     """
     kind = request.headers.get("Content-Type", _FILES[-1]).partition(";")[0].strip().lower()
     if kind == _JSON:

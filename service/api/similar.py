@@ -1,14 +1,20 @@
 """The route to an instance's neighbours, and the JSON that it answers with."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
 from service.api.deps import SearchesDep, SopInstanceUid
+from service.api.evidence import EvidenceBody
 from service.api.filters import FiltersDep
 from service.api.problems import responses
+from service.evidence.beside import similar_with_evidence
+from service.evidence.evidence import Evidence
 from service.search import similar as search
+from service.search.found import Neighbour
 
 router = APIRouter(prefix="/v1/instances/{sop_instance_uid}/similar", tags=["instances"])
 
@@ -16,6 +22,14 @@ FrameNumber = Annotated[int, Query(ge=1, le=1_000_000, description="1-based, as 
 CollapseQuery = Annotated[
     Literal["none", "series", "patient"], Query(description="keep the nearest slice of each")
 ]
+EvidenceQuery = Annotated[
+    bool, Query(description="with percentiles, and what the neighbours say about the slice")
+]
+
+
+def if_asked(description: str) -> Any:
+    """A field that is absent unless it was asked for and is known."""
+    return Field(default=None, exclude_if=lambda value: value is None, description=description)
 
 
 class _FromFacts(BaseModel):
@@ -66,6 +80,21 @@ class NeighbourBody(_FromFacts):
     modality: str
     distance: float = Field(description="Euclidean, between 4,096-d unit vectors: 0 to 2")
     labels: list[str]
+    percentile: float | None = if_asked(
+        "with `evidence`: of 100 pairs of slices of unrelated patients, how many are no farther "
+        "apart; absent where the gallery is too small to tell"
+    )
+
+    @classmethod
+    def all_of(cls, neighbours: Iterable[Neighbour], evidence: Evidence | None) -> list[Self]:
+        """The JSON form of neighbours, with percentiles where there is evidence."""
+        bodies = [cls.model_validate(neighbour) for neighbour in neighbours]
+        if evidence is None:
+            return bodies
+        percentile = evidence.scale.percentile
+        return [
+            body.model_copy(update={"percentile": percentile(body.distance)}) for body in bodies
+        ]
 
 
 class StepBody(_FromFacts):
@@ -98,9 +127,10 @@ class SimilarBody(BaseModel):
     neighbours: list[NeighbourBody]
     next_cursor: str | None = Field(description="ask again with it for the neighbours that follow")
     explanation: ExplanationBody | None = None
+    evidence: EvidenceBody | None = if_asked("as the route …/evidence gives it")
 
     @classmethod
-    def of(cls, answer: search.Answer) -> Self:
+    def of(cls, answer: search.Answer, evidence: Evidence | None = None) -> Self:
         """The JSON form of an answer."""
         told = answer.explanation
         return cls(
@@ -108,16 +138,15 @@ class SimilarBody(BaseModel):
             encoder=answer.encoder.name,
             method=answer.method,
             complete=answer.complete,
-            neighbours=[NeighbourBody.model_validate(n) for n in answer.neighbours],
+            neighbours=NeighbourBody.all_of(answer.neighbours, evidence),
             next_cursor=answer.next_cursor,
             explanation=None if told is None else ExplanationBody.model_validate(told),
+            evidence=None if evidence is None else EvidenceBody.of(evidence),
         )
 
 
-@router.get("", responses=responses(404, 409, 422, 503))
-def get_similar(
+def get_query(
     sop_instance_uid: SopInstanceUid,
-    searches: SearchesDep,
     filters: FiltersDep,
     k: Annotated[int, Query(ge=1, le=search.MAXIMUM_K)] = 5,
     frame: FrameNumber = 1,
@@ -131,9 +160,9 @@ def get_similar(
     cursor: Annotated[
         str | None, Query(max_length=2000, description="the last answer's next_cursor")
     ] = None,
-) -> SimilarBody:
-    """The k slices nearest to this one, of other patients unless asked otherwise."""
-    query = search.Query(
+) -> search.Query:
+    """What is asked."""
+    return search.Query(
         sop_instance_uid=sop_instance_uid,
         frame=frame,
         k=k,
@@ -145,4 +174,28 @@ def get_similar(
         by_codes=method == "hash",
         cursor=cursor,
     )
-    return SimilarBody.of(searches.run(lambda connection: search.similar(connection, query)))
+
+
+@router.get("", responses=responses(404, 409, 422, 503))
+def get_similar(
+    query: Annotated[search.Query, Depends(get_query)],
+    searches: SearchesDep,
+    evidence: EvidenceQuery = False,
+) -> SimilarBody:
+    """The k slices nearest to this one, of other patients unless asked otherwise.
+
+    With `evidence` each has its percentile among distances between unrelated patients, and beside
+    them stands what …/evidence answers: votes of other patients' slices, not a diagnosis.
+    """
+    return SimilarBody.of(
+        *searches.run(lambda connection: answer_to(connection, query, evidence=evidence))
+    )
+
+
+def answer_to(
+    connection: Connection, query: search.Query, *, evidence: bool
+) -> tuple[search.Answer, Evidence | None]:
+    """What `SimilarBody` is made of; raises as `similar` does."""
+    if evidence:
+        return similar_with_evidence(connection, query)
+    return search.similar(connection, query), None

@@ -54,11 +54,13 @@ def _import(file: Path, *, dry_run: bool) -> "LabelReport":
     from service.labels.importing import import_file
     from service.opening import open_gallery
 
-    with open_gallery(Settings()) as engine, progress_bar() as progress:
+    settings = Settings()
+    with open_gallery(settings) as engine, progress_bar() as progress:
         task = progress.add_task("reading labels", total=None)
         return import_file(
             engine,
             file,
+            settings.labels,
             recorded_by=getpass.getuser(),
             dry_run=dry_run,
             advance=lambda count: progress.update(task, completed=count),

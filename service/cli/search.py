@@ -26,13 +26,15 @@ from service.cli.filter_options import (
     SexOption,
     filters_of,
 )
-from service.cli.output import JsonOption, print_json, print_table
+from service.cli.neighbours import EvidenceOption, print_neighbours
+from service.cli.output import JsonOption, print_json
 from service.cli.similar import CollapseChoice, CollapseOption
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.api.asked import AskedBody
-    from service.uploads.searching import QuerySearch, Wanted
+    from service.uploads.answering import Wanted
+    from service.uploads.searching import QuerySearch
 
 _File = Annotated[Path | None, typer.Argument(help="A DICOM, PNG or JPEG file.", dir_okay=False)]
 _RegionOption = Annotated[
@@ -78,18 +80,19 @@ def search(
     ct_window: Annotated[
         str | None, typer.Option(metavar="BLACK,WHITE", help="HU shown by a picture of a CT.")
     ] = None,
+    evidence: EvidenceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Show the slices most similar to a file, a region or several examples; nothing is stored.
 
     Example: precuneus search ~/slice.dcm -k 10 --modality MR
     """
-    from service.uploads.searching import Wanted
+    from service.uploads.answering import Wanted
 
     asked = _asked(file, region, positive, negative)
     scanner = (modality, label, body_part, manufacturer, plane, sex, series_description)
     filters = filters_of(*scanner, study_date_from, study_date_to, age_from, age_to)
-    wanted = Wanted(k, filters, same_patient, collapse.value, exact)
+    wanted = Wanted(k, filters, same_patient, collapse.value, exact, evidence=evidence)
     _show(asked, frame, wanted, ct_window, json=json)
 
 
@@ -139,14 +142,10 @@ def _show(
         else:
             body = by_asked(queries, asked, wanted)
     if json:
-        print_json(body.model_dump())
+        print_json(body.model_dump(mode="json"))
         return
-    rows = [
-        (n.rank, f"{n.distance:.4f}", ", ".join(n.labels), n.modality, n.sop_instance_uid, n.frame)
-        for n in body.neighbours
-    ]
-    columns = ("rank", "distance", "labels", "modality", "SOP Instance UID", "frame")
-    print_table(f"Similar to the {body.query.by} ({body.method})", columns, rows)
+    title = f"Similar to the {body.query.by} ({body.method})"
+    print_neighbours(title, body.neighbours, body.evidence)
     if body.query.patient == "unknown":
         typer.echo("The file names no patient: slices of the same one may be among these.")
 
@@ -156,6 +155,7 @@ def _queries(settings: Settings) -> Iterator[QuerySearch]:
     """Searches of the gallery, with processes of their own for decoding and for the network."""
     from threading import Lock
 
+    from service.db.replicas import Readers
     from service.decoding import DecodePool
     from service.explaining import EncoderFiles
     from service.network_process import NetworkProcess
@@ -169,7 +169,7 @@ def _queries(settings: Settings) -> Iterator[QuerySearch]:
     try:
         with open_gallery(settings) as engine:
             yield QuerySearch(
-                engine,
+                Readers(engine, (), settings.database.maximum_staleness_s),
                 object_store(settings),
                 patient_keyer(settings, engine),
                 EncoderFiles(settings.state_dir, settings.encoder),

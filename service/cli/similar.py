@@ -1,7 +1,7 @@
 """`precuneus similar`: the slices most similar to one of the gallery."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,8 +19,12 @@ from service.cli.filter_options import (
     SexOption,
     filters_of,
 )
-from service.cli.output import JsonOption, print_json, print_table
+from service.cli.neighbours import EvidenceOption, print_neighbours
+from service.cli.output import JsonOption, print_json
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.search.similar import Query
 
 
 class CollapseChoice(StrEnum):
@@ -63,6 +67,7 @@ def similar(
     cursor: Annotated[
         str | None, typer.Option(help="Go on after an answer: its next_cursor (--json).")
     ] = None,
+    evidence: EvidenceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Show the slices most similar to one of the gallery, from other patients."""
@@ -72,29 +77,23 @@ def similar(
     filters = filters_of(*scanner, study_date_from, study_date_to, age_from, age_to)
     how = {"exact": exact, "explain": explain, "cursor": cursor, "collapse": collapse.value}
     how["by_codes"] = by_codes
-    _show(Query(sop_instance_uid, frame, k, same_patient, filters, **how), json=json)  # type: ignore[arg-type]
+    query = Query(sop_instance_uid, frame, k, same_patient, filters, **how)  # type: ignore[arg-type]
+    _show(query, evidence=evidence, json=json)
 
 
-def _show(query: object, *, json: bool) -> None:
-    from service.api.similar import SimilarBody
+def _show(query: "Query", *, evidence: bool, json: bool) -> None:
+    from service.api.similar import SimilarBody, answer_to
     from service.opening import open_gallery
-    from service.search.similar import Query
-    from service.search.similar import similar as search
 
-    assert isinstance(query, Query)
     with open_gallery(Settings()) as engine, engine.connect() as connection:
-        answer = search(connection, query)
+        body = SimilarBody.of(*answer_to(connection, query, evidence=evidence))
     if json:
-        print_json(SimilarBody.of(answer).model_dump())
+        print_json(body.model_dump(mode="json"))
         return
-    rows = [
-        (n.rank, f"{n.distance:.4f}", ", ".join(n.labels), n.modality, n.sop_instance_uid, n.frame)
-        for n in answer.neighbours
-    ]
-    columns = ("rank", "distance", "labels", "modality", "SOP Instance UID", "frame")
-    print_table(f"Similar to {query.sop_instance_uid} ({answer.method})", columns, rows)
-    if answer.explanation is not None:
-        told = answer.explanation
+    title = f"Similar to {query.sop_instance_uid} ({body.method})"
+    print_neighbours(title, body.neighbours, body.evidence)
+    if body.explanation is not None:
+        told = body.explanation
         typer.echo(
             f"{told.rows_passing} of {told.rows} slices pass; {told.rows_scanned} looked at: "
             f"{told.reason}"

@@ -17,6 +17,7 @@ from service.calibration.store import load
 from service.db.tables import embedding
 from service.encoders.registry import ActiveEncoder
 from service.evidence.provenance import CountedLabel
+from service.evidence.scale import Scale
 from service.evidence.votes import PATIENTS, Candidate, candidates_of, voters_of
 from service.evidence.weighing import balance_of, weigh
 from service.search.filters import Filters
@@ -66,8 +67,8 @@ class Evidence:
     """The votes of `patients` other patients, `labelled` of whom have a label that counts.
 
     The weights of voters, and so the shares of labels where each has one, sum to 1 with `withheld`;
-    both are empty and None where `remarks` say why. `reference` names the modality whose distances
-    the percentiles compare with.
+    both are empty and None where `remarks` say why. `scale` gives the percentiles, those of other
+    neighbours of the same slice, too.
     """
 
     encoder: str
@@ -77,7 +78,7 @@ class Evidence:
     withheld: float | None
     voters: tuple[Voter, ...]
     similarity: Similarity
-    reference: str | None
+    scale: Scale
     figures: EvidenceFigures | None
     calibrated_at: datetime | None
     remarks: tuple[str, ...]
@@ -109,6 +110,7 @@ def evidence_of(
     if found is None:
         found = nearest(connection, encoder, target, Filters(), k=PATIENTS, collapse="patient")
     coordinates, modality = _place(connection, encoder, target, modality)
+    scale = Scale(calibration, modality)
     candidates = candidates_of(connection, found.neighbours)
     similarity = _similarity(calibration, coordinates)
     remarks = _remarks(calibration, candidates, similarity)
@@ -119,9 +121,9 @@ def evidence_of(
         labelled=sum(bool(candidate.labels) for candidate in candidates),
         shares=() if weights is None else _shares(calibration, candidates, weights),
         withheld=withheld,
-        voters=_voters(calibration, modality, candidates, weights),
+        voters=_voters(scale, candidates, weights),
         similarity=similarity,
-        reference=None if calibration is None else calibration.reference(modality),
+        scale=scale,
         figures=None if calibration is None else calibration.evidence,
         calibrated_at=None if calibration is None else calibration.computed_at,
         remarks=remarks,
@@ -200,18 +202,12 @@ def _shares(
 
 
 def _voters(
-    calibration: Calibration | None,
-    modality: str | None,
-    candidates: Sequence[Candidate],
-    weights: dict[int, float] | None,
+    scale: Scale, candidates: Sequence[Candidate], weights: dict[int, float] | None
 ) -> tuple[Voter, ...]:
-    def percentile(distance: float) -> float | None:
-        return None if calibration is None else calibration.percentile(modality, distance)
-
     return tuple(
         Voter(
             candidate.neighbour,
-            percentile(candidate.neighbour.distance),
+            scale.percentile(candidate.neighbour.distance),
             None if weights is None else weights.get(place, 0.0),
             candidate.labels,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from service.errors import InvalidParameter, ServiceError
+from service.errors import InvalidParameter, ServiceError, UploadTooLarge
 
 MAXIMUM_LISTED = 100
 
@@ -57,6 +57,18 @@ class InvalidLabels(InvalidParameter):
             "fault_count": self.fault_count,
             "faults": [{"line": fault.line, "fault": fault.fault} for fault in self.faults],
         }
+
+
+class TableTooLarge(UploadTooLarge):
+    """A table of labels is beyond what is taken at once, so nothing of it was recorded."""
+
+    title = "Labels not imported"
+
+    def __init__(self, name: str, what: str, setting: str) -> None:
+        super().__init__(
+            f"{name}: nothing is imported, since {what}. Cut the table, with all lines of a UID in "
+            f"the same part: a table replaces what was said of its UIDs. Or raise {setting}."
+        )
 
 
 class LabelUnknown(ServiceError):

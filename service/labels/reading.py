@@ -12,8 +12,10 @@ from typing import IO
 
 from service.errors import InvalidParameter
 from service.labels.checking import FIELDS, checked
-from service.labels.faults import Faults
+from service.labels.faults import Faults, TableTooLarge
 from service.labels.record import LabelRecord
+
+_LONGEST_LINE = 1 << 20  # characters; memory must not depend on where a line ends
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Line:
     record: LabelRecord
 
 
-def read_lines(file: IO[bytes], name: str, faults: Faults) -> Iterator[Line]:
+def read_lines(file: IO[bytes], name: str, faults: Faults, maximum_lines: int) -> Iterator[Line]:
     """The labels of a table; what cannot be taken goes into `faults`.
 
     Columns: sop_instance_uid or study_instance_uid, label (or scheme and code); if given source,
@@ -32,11 +34,12 @@ def read_lines(file: IO[bytes], name: str, faults: Faults) -> Iterator[Line]:
 
     Raises:
         InvalidParameter: there is no header line with these columns.
+        TableTooLarge: more than `maximum_lines` follow it.
     """
     # Bytes that are no UTF-8 become surrogates, which the check of each cell finds.
     text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
-        reader = csv.reader(text)
+        reader = csv.reader(_bounded(text))
         columns = _columns(reader, name)
         while True:
             number = reader.line_num + 1
@@ -45,14 +48,34 @@ def read_lines(file: IO[bytes], name: str, faults: Faults) -> Iterator[Line]:
             except StopIteration:
                 return
             except csv.Error:
-                faults.add(number, "no CSV from here on (a quote that is never closed?)")
+                faults.add(
+                    number, "no CSV from here on (a quote that is never closed, or a huge line?)"
+                )
                 return
+            if reader.line_num - 1 > maximum_lines:
+                raise TableTooLarge(
+                    name,
+                    f"it has more than {maximum_lines} lines",
+                    "PRECUNEUS_LABELS__MAXIMUM_LINES",
+                )
             if any(cell.strip() for cell in row):
                 record = _record(row, columns, number, faults)
                 if record is not None:
                     yield Line(number, record)
     finally:
         text.detach()
+
+
+def _bounded(text: TextIOWrapper) -> Iterator[str]:
+    """Line after line, each of bounded length.
+
+    Raises:
+        csv.Error: one is longer.
+    """
+    while line := text.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error
+        yield line
 
 
 def _columns(reader: "Iterator[list[str]]", name: str) -> dict[str, int]:

@@ -44,6 +44,7 @@ def run_api(settings: Settings) -> int:
             network=NetworkProcess(),
             demands_key=settings.http.demands_key,
             uploads=UploadGate(settings.http),
+            labels=settings.labels,
             standbys=make_replica_engines(settings.database),
             maximum_staleness_s=settings.database.maximum_staleness_s,
         )

@@ -1,73 +1,41 @@
 """Searches by an upload, by a region of a slice and by several examples.
 
-While a query is embedded, which may take seconds, no connection to the database is held.
+While a query is embedded, which may take seconds, no connection to the database is held. Before and
+after, a standby may answer if it is recent enough; both know the same active encoder.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 
 from dicom_node.files import ObjectStore
 from model.placement import Box
+from service.db.replicas import Readers
 from service.db.tables import instance
 from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import Unavailable
 from service.explaining import EncoderFile, EncoderFiles
 from service.patients import PatientKeyer
 from service.registering import patient_key_of
-from service.search.filters import EVERYTHING, Filters
-from service.search.found import Found
-from service.search.nearest import Collapse, nearest
 from service.search.target import EmbeddedSlice, Target, find_slice
+from service.uploads.answering import Aim, QueryAnswer, Wanted, answer, of_nobody, refuse_evidence
 from service.uploads.embedding import Coordinates, QueryEmbedder
 from service.uploads.examples import Example, target_of
-from service.uploads.kinds import Kind
 from service.uploads.preparing import CtWindow, PreparedUpload
 
 _TRIES = 3  # an encoder is changed seldom: once while a query is embedded, and not twice
 
-Patient = Literal["left out", "searched", "unknown"]
 Embedded = TypeVar("Embedded")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the neighbours must be, and how to look for them."""
-
-    k: int = 5
-    filters: Filters = EVERYTHING
-    same_patient: bool = False
-    collapse: Collapse = "none"
-    exact: bool = False
-    explain: bool = False
-
-    @property
-    def patient(self) -> Patient:
-        """What becomes of slices of the query's own patient."""
-        return "searched" if self.same_patient else "left out"
-
-
-@dataclass(frozen=True)
-class QueryAnswer:
-    """What was found; `patient` says what became of slices of the query's own patient.
-
-    `kind` and `sop_instance_uid` are an upload's, None where there is none.
-    """
-
-    encoder: ActiveEncoder
-    found: Found
-    patient: Patient
-    kind: Kind | None = None
-    sop_instance_uid: str | None = None
 
 
 @dataclass(frozen=True)
 class QuerySearch:
     """Searches one gallery by what is no slice of it; safe to use from several threads."""
 
-    engine: Engine
+    searches: Readers
     store: ObjectStore
     keyer: PatientKeyer
     encoder_files: EncoderFiles
@@ -90,22 +58,23 @@ class QuerySearch:
         def embed(file: EncoderFile) -> tuple[PreparedUpload, Coordinates]:
             return self.embedder.upload(data, frame, file, ct_window)
 
-        def aim(connection: Connection, embedded: tuple[PreparedUpload, Coordinates]) -> Target:
+        def aim(connection: Connection, embedded: tuple[PreparedUpload, Coordinates]) -> Aim:
             upload, coordinates = embedded
             if upload.header is None:
-                return Target(coordinates=coordinates)
+                return Aim(Target(coordinates=coordinates), "CT" if ct_window else None)
             known = _instance_id(connection, upload.header.sop_instance_uid)
-            return Target(
+            target = Target(
                 coordinates=coordinates,
                 patient_key=patient_key_of(upload.header, self.keyer),
                 without=() if known is None else ((known, frame),),
             )
+            return Aim(target, upload.header.modality)
 
-        active, (upload, _), found = self._search(embed, aim, wanted)
+        (upload, _), found = self._search(embed, aim, wanted)
         if upload.header is None:
-            return QueryAnswer(active, found, "unknown", upload.kind)
+            return of_nobody(replace(found, kind=upload.kind))
         uid = upload.header.sop_instance_uid
-        return QueryAnswer(active, found, wanted.patient, upload.kind, uid)
+        return replace(found, kind=upload.kind, sop_instance_uid=uid)
 
     def by_region(self, sop_instance_uid: str, frame: int, box: Box, wanted: Wanted) -> QueryAnswer:
         """Search by a box of a slice of the gallery; see `prepare_region`.
@@ -115,19 +84,22 @@ class QuerySearch:
             UploadUnsearchable: the box leaves the slice, or shows nothing.
             InvalidParameter, Unavailable: as above.
         """
-        with self.engine.connect() as connection:
+        refuse_evidence(wanted)
+
+        def find(connection: Connection) -> tuple[EmbeddedSlice, Path]:
             _, of = find_slice(connection, sop_instance_uid, frame)
-            path = self.store.path(_file_name(connection, of))
+            return of, self.store.path(_file_name(connection, of))
+
+        of, path = self.searches.run(find)
 
         def embed(file: EncoderFile) -> Coordinates:
             return self.embedder.region(path, frame, box, file)
 
-        def aim(_connection: Connection, coordinates: Coordinates) -> Target:
+        def aim(_connection: Connection, coordinates: Coordinates) -> Aim:
             itself = ((of.instance_id, frame),)
-            return Target(coordinates=coordinates, patient_key=of.patient_key, without=itself)
+            return Aim(Target(None, coordinates, of.patient_key, itself))
 
-        active, _, found = self._search(embed, aim, wanted)
-        return QueryAnswer(active, found, wanted.patient)
+        return self._search(embed, aim, wanted)[1]
 
     def by_examples(
         self, positive: Sequence[Example], negative: Sequence[Example], wanted: Wanted
@@ -136,30 +108,49 @@ class QuerySearch:
 
         Raises as `target_of` does, and InvalidParameter for what is wanted.
         """
-        with self.engine.connect() as connection:
+        refuse_evidence(wanted)
+
+        def search(connection: Connection) -> QueryAnswer:
             active, target = target_of(connection, positive, negative)
-            return QueryAnswer(active, _nearest(connection, active, target, wanted), wanted.patient)
+            return answer(connection, active, Aim(target), wanted)
+
+        return self.searches.run(search)
 
     def _search(
         self,
         embed: Callable[[EncoderFile], Embedded],
-        aim: Callable[[Connection, Embedded], Target],
+        aim: Callable[[Connection, Embedded], Aim],
         wanted: Wanted,
-    ) -> tuple[ActiveEncoder, Embedded, Found]:
+    ) -> tuple[Embedded, QueryAnswer]:
         """Embed by the active encoder, and search; again if another became active meanwhile."""
         wanted.filters.check()
         for _ in range(_TRIES):
-            with self.engine.connect() as connection:
-                active = get_active(connection)
-                file = self.encoder_files.active(connection)
-            if file.path.stem != active.name:
-                continue
-            embedded = embed(file)
-            with self.engine.connect() as connection:
-                if get_active(connection) == active:
-                    target = aim(connection, embedded)
-                    return active, embedded, _nearest(connection, active, target, wanted)
+            found = self._try(embed, aim, wanted)
+            if found is not None:
+                return found
         raise Unavailable("The gallery's encoder is being changed; try again in a moment.")
+
+    def _try(
+        self,
+        embed: Callable[[EncoderFile], Embedded],
+        aim: Callable[[Connection, Embedded], Aim],
+        wanted: Wanted,
+    ) -> tuple[Embedded, QueryAnswer] | None:
+        active, file = self.searches.run(self._encoder)
+        if file.path.stem != active.name:
+            return None
+        embedded = embed(file)
+
+        def search(connection: Connection) -> QueryAnswer | None:
+            if get_active(connection) != active:
+                return None
+            return answer(connection, active, aim(connection, embedded), wanted)
+
+        found = self.searches.run(search)
+        return None if found is None else (embedded, found)
+
+    def _encoder(self, connection: Connection) -> tuple[ActiveEncoder, EncoderFile]:
+        return get_active(connection), self.encoder_files.active(connection)
 
 
 def _instance_id(connection: Connection, sop_instance_uid: str) -> int | None:
@@ -174,19 +165,3 @@ def _file_name(connection: Connection, of: EmbeddedSlice) -> str:
     if found is None:
         raise Unavailable("The slice is being deleted; try again in a moment.")
     return found
-
-
-def _nearest(
-    connection: Connection, active: ActiveEncoder, target: Target, wanted: Wanted
-) -> Found:
-    return nearest(
-        connection,
-        active,
-        target,
-        wanted.filters,
-        k=wanted.k,
-        same_patient=wanted.same_patient,
-        collapse=wanted.collapse,
-        exact=wanted.exact,
-        explain=wanted.explain,
-    )

@@ -101,7 +101,12 @@ def made_datasets() -> tuple[list[Dataset], Dataset]:
 
 @contextmanager
 def upload_gallery(
-    engine: Engine, url: str, folder: Path, pool: DecodePool, http: HttpSettings | None = None
+    engine: Engine,
+    url: str,
+    folder: Path,
+    pool: DecodePool,
+    http: HttpSettings | None = None,
+    standbys: tuple[Engine, ...] = (),
 ) -> Iterator[UploadGallery]:
     """A gallery of these objects, embedded by a network small enough for a test."""
     settings = Settings(
@@ -125,6 +130,8 @@ def upload_gallery(
         network=NetworkProcess(),
         demands_key=False,
         uploads=UploadGate(http or HttpSettings()),
+        standbys=standbys,
+        maximum_staleness_s=600.0,
     )
     with serving(resources) as client:
         yield UploadGallery(client, engine, resources, slices, frames)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -23,7 +24,7 @@ from service.metrics import ApiMetrics
 from service.network_process import NetworkProcess
 from service.opening import object_store, receiver
 from service.patients import PatientKeyer
-from service.settings import EncoderSettings, HttpSettings, Settings
+from service.settings import EncoderSettings, HttpSettings, LabelSettings, Settings
 from tests.support.databases import fresh_database
 from tests.support.encoders import DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance, fill
@@ -75,6 +76,7 @@ def resources_of(
     encoder_files: EncoderFiles | None = None,
     keyer: PatientKeyer | None = None,
     uploads: UploadGate | None = None,
+    labels: LabelSettings | None = None,
     demands_key: bool = False,
 ) -> Resources:
     return Resources(
@@ -87,6 +89,7 @@ def resources_of(
         network=NetworkProcess(),
         demands_key=demands_key,
         uploads=uploads or UploadGate(HttpSettings()),
+        labels=labels or LabelSettings(),
     )
 
 
@@ -127,11 +130,11 @@ def store_slice(settings: Settings, engine: Engine, folder: Path, pixels: NDArra
 def serve(
     engine: Engine, store: ObjectStore, decode_pool: DecodePool
 ) -> Iterator[Callable[..., httpx.Client]]:
-    """Serves the test's own gallery; asked again with `demands_key`, as if off loopback."""
+    """Serves the test's own gallery; `how` is as for `resources_of`."""
     running = []
 
-    def start(*, demands_key: bool = False) -> httpx.Client:
-        context = serving(resources_of(engine, store, decode_pool, demands_key=demands_key))
+    def start(**how: Any) -> httpx.Client:
+        context = serving(resources_of(engine, store, decode_pool, **how))
         running.append(context)
         return context.__enter__()
 

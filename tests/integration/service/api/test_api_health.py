@@ -133,7 +133,7 @@ def test_the_schema_describes_every_route(filled: Filled) -> None:
         assert {"200", "404", "422"} <= set(answers)
         assert "application/problem+json" in answers["404"]["content"]
     names = {p["name"] for p in schema["paths"][f"{instance}/similar"]["get"]["parameters"]}
-    ways = {"same_patient", "exact", "collapse", "method", "explain", "cursor"}
+    ways = {"same_patient", "exact", "collapse", "method", "explain", "evidence", "cursor"}
     filters = {field.name for field in fields(Filters)}
     assert names == {"sop_instance_uid", "k", "frame"} | ways | filters
 

@@ -38,6 +38,16 @@ def test_all_faults_in_a_table_are_told_with_their_lines(shell: Shell) -> None:
     assert [fault["line"] for fault in for_scripts.json()["faults"]] == [3, 4]
 
 
+def test_a_table_that_is_too_large_is_told_what_to_do(shell: Shell) -> None:
+    file = table(shell, "1.2,glioma,", "1.3,glioma,")
+    most = {"PRECUNEUS_LABELS__MAXIMUM_LINES": "1"}
+    ended = shell.run("gallery", "label", file, **most)
+    assert (ended.code, ended.output) == (2, "")
+    assert "labels.csv: nothing is imported, since it has more than 1 lines" in ended.errors
+    assert "PRECUNEUS_LABELS__MAXIMUM_LINES" in ended.errors
+    assert shell.run("gallery", "labels", "--json").json() == []
+
+
 def test_what_is_said_of_a_study_and_was(shell: Shell) -> None:
     shell.run("gallery", "label", table(shell, "1.2,bleed,report"))
     shell.run("gallery", "label", table(shell, "1.2,glioma,report"))

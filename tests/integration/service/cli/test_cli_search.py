@@ -53,6 +53,18 @@ def test_regions_and_examples_are_searched_by(imported: Imported) -> None:
     assert sorted(uids(examples.json())) == sorted(imported.uids[3:])
 
 
+def test_evidence_is_of_files_and_says_what_is_missing(imported: Imported) -> None:
+    told = imported.shell.run("search", "files/2.dcm", "--evidence")
+    assert told.code == 0, told.errors
+    assert "not a diagnosis" in told.output
+    assert "index calibrate" in told.output
+    body = imported.shell.run("search", "files/2.dcm", "--evidence", "--json").json()
+    assert body["evidence"]["patients"] == 5
+    assert body["evidence"]["shares"] == []
+    refused = imported.shell.run("search", "--positive", imported.uids[0], "--evidence")
+    assert (refused.code, "whole slices" in refused.errors) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

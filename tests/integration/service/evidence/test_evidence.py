@@ -70,7 +70,7 @@ def test_percentiles_compare_with_unrelated_patients_of_the_same_modality(
     gallery: Calibrated,
 ) -> None:
     evidence = asked(gallery.engine)
-    assert evidence.reference == "CT"
+    assert evidence.scale.reference == "CT"
     percentiles = [voter.percentile for voter in evidence.voters]
     assert None not in percentiles
     assert percentiles == sorted(percentiles)  # type: ignore[type-var]
@@ -102,8 +102,8 @@ def test_what_is_unlike_the_gallery_gets_no_shares(engine: Engine, encoder: Acti
         near = evidence_of(connection, encoder, Target(coordinates=own[0]), modality="CT")
     assert near.similarity.nothing_similar is False
     assert near.shares
-    assert near.reference == "CT"
-    assert far.reference == "all"
+    assert near.scale.reference == "CT"
+    assert far.scale.reference == "all"
     assert far.similarity.nothing_similar is True
     assert (far.shares, far.withheld) == ((), None)
     assert "Nothing similar" in far.remarks[0]
@@ -178,7 +178,7 @@ def test_a_gallery_that_was_never_calibrated_says_so(
     labelled_gallery(engine, encoder, patients=5)
     evidence = asked(engine)
     assert "index calibrate" in evidence.remarks[0]
-    assert (evidence.shares, evidence.withheld, evidence.reference) == ((), None, None)
+    assert (evidence.shares, evidence.withheld, evidence.scale.reference) == ((), None, None)
     assert evidence.similarity.nothing_similar is None
     assert len(evidence.voters) == 4
 

@@ -43,6 +43,12 @@ def encoder(pair: Pair, slices: list[MadeInstance]) -> Iterator[ActiveEncoder]:
     fill(pair.primary, slices, active)
     pair.caught_up()
     yield active
+    emptied(pair, active)
+
+
+def emptied(pair: Pair, encoder: ActiveEncoder) -> None:
+    """Leave the gallery without slices, without its encoder and open to any patient key."""
     with pair.primary.begin() as connection:
         connection.execute(text("TRUNCATE study, encoder CASCADE"))
-        connection.execute(text(f"DROP TABLE IF EXISTS {active.partition}"))
+        connection.execute(text("DELETE FROM installation WHERE name = 'patient_key_fingerprint'"))
+        connection.execute(text(f"DROP TABLE IF EXISTS {encoder.partition}"))

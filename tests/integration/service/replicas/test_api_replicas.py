@@ -102,6 +102,37 @@ def test_the_standby_answers_about_studies_and_evidence_too(
             assert new.study_instance_uid in client.get(path).raise_for_status().text
 
 
+def test_the_standby_answers_examples_and_evidence_beside_neighbours(
+    client: httpx.Client, pair: Pair, encoder: ActiveEncoder, slices: list[MadeInstance]
+) -> None:
+    query, gone = slices[0].sop_instance_uid, slices[1].sop_instance_uid
+    (like,) = clustered_instances(patients=1, slices_each=1, seed=7)
+    beside = {"k": 100, "same_patient": True, "evidence": True}
+
+    def answers() -> list[set[str]]:
+        examples = client.post(
+            "/v1/search",
+            json={"positive": [{"sop_instance_uid": query}]},
+            params={"k": 100, "same_patient": True},
+        )
+        told = client.get(f"/v1/instances/{query}/similar", params=beside)
+        bodies = [answer.raise_for_status().json() for answer in (examples, told)]
+        bodies.append(bodies[1]["evidence"])
+        return [{n["sop_instance_uid"] for n in body["neighbours"]} for body in bodies]
+
+    answers()
+    with pair.paused():
+        fill(pair.primary, [MadeInstance(NEW, patient=99, coordinates=like.coordinates)], encoder)
+        assert not any(NEW in found for found in answers())
+        with pair.primary.begin() as connection:
+            connection.execute(
+                text("DELETE FROM instance WHERE sop_instance_uid = :uid"), {"uid": gone}
+            )
+        found = answers()
+        assert all(NEW in one for one in found)
+        assert not any(gone in one for one in found)
+
+
 def _is_up(pair: Pair) -> bool:
     with pair.standby.connect() as connection:
         return bool(connection.scalar(text("SELECT pg_is_in_recovery()")))

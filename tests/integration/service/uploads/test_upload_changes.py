@@ -18,9 +18,9 @@ from service.encoders.files import keep_checkpoint
 from service.encoders.partitions import create_index, create_partition
 from service.encoders.registry import register
 from service.explaining import EncoderFile
+from service.uploads.answering import Wanted
 from service.uploads.embedding import QueryEmbedder
 from service.uploads.preparing import CtWindow, PreparedUpload
-from service.uploads.searching import Wanted
 from tests.support.databases import fresh_database
 from tests.support.encoders import tiny_checkpoint
 from tests.support.uploads import UploadGallery, dicom_bytes, upload_gallery
