@@ -35,6 +35,7 @@ from service.settings import Settings
 from service.tls import require_tls_files
 from service.tuning.advice import advise
 from service.tuning.standbys import examine_standbys
+from service.verifying.examining import examine_recall
 
 _LOW_DISK_BYTES = 10 * 1024**3
 # Older ones overflow in parallel HNSW builds (CVE-2026-3172).
@@ -194,7 +195,9 @@ def _gallery(engine: Engine, settings: Settings) -> Iterator[Finding]:
     yield _api_keys(engine, settings)
     yield _known_peers(engine, settings)
     with engine.connect() as connection:
-        yield from advise(connection, embedded=settings.has_embedded_database)
+        yield from advise(connection, settings)
+        if (recall := examine_recall(connection, settings.gallery.recall_canary_s)) is not None:
+            yield recall
     yield from examine_standbys(engine, settings.database)
 
 
