@@ -25,6 +25,7 @@ from service.encoders.examining import examine_encoders
 from service.encoders.files import configured_checkpoint
 from service.errors import ServiceError
 from service.finding import Finding
+from service.housekeeping.examining import examine_housekeeping
 from service.keys import any_valid
 from service.opening import secret_file
 from service.patients import check_patient_keyer, load_patient_keyer
@@ -198,6 +199,7 @@ def _gallery(engine: Engine, settings: Settings) -> Iterator[Finding]:
         yield from advise(connection, settings)
         if (recall := examine_recall(connection, settings.gallery.recall_canary_s)) is not None:
             yield recall
+        yield examine_housekeeping(connection)
     yield from examine_standbys(engine, settings.database)
 
 
