@@ -51,6 +51,6 @@ def _embedded(planned: Building, told: str, reindex: ReindexSettings, machine: M
         )
         return Finding(_SUBJECT, "note", told, remedy)
     helpers = min(reindex.index_processes, planned.workers)
-    told += f", and max_parallel_maintenance_workers to {planned.workers}, since it is waited for "
+    told += f", and max_parallel_maintenance_workers to {planned.workers}, since somebody waits "
     told += f"(a reindex: {helpers}, since searches go on; PRECUNEUS_REINDEX__INDEX_PROCESSES)"
     return Finding(_SUBJECT, "ok", told)
