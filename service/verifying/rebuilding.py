@@ -26,6 +26,7 @@ _PROGRESS = text("""
     SELECT phase, coalesce(blocks_done, 0), coalesce(blocks_total, 0)
     FROM pg_stat_progress_create_index WHERE pid = :pid""")
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtext('precuneus index rebuild'))")
+_UNLOCK = text("SELECT pg_advisory_unlock(hashtext('precuneus index rebuild'))")
 
 Tell = Callable[[str, int, int], object]
 
@@ -108,6 +109,8 @@ def _building(engine: Engine) -> Iterator[Connection]:
             # A server on a system that cannot do so finishes in any case.
             connection.rollback()
         yield connection
+        # The server may take a moment to end a session that was closed, and with it the lock.
+        connection.execute(_UNLOCK)
 
 
 def _drop_broken(connection: Connection, encoder: ActiveEncoder) -> Iterator[str]:
