@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from sqlalchemy import Connection
+
 from benchmarks.plan import Plan
 from benchmarks.query.answers import Mask, Numbers, find_truth
 from benchmarks.query.brute import BruteForce, on_coordinates, on_embeddings
@@ -11,7 +13,15 @@ from benchmarks.query.found import ALL, OTHERS, Case
 from benchmarks.query.recipe import Floats
 from benchmarks.query.rest import RestClient
 from benchmarks.query.rivals import Library, tuned
-from benchmarks.query.searchers import EXACT, REST, SQL, Searcher, SqlSearch
+from benchmarks.query.searchers import (
+    EXACT,
+    REST,
+    SEARCH,
+    SQL,
+    Searcher,
+    ServiceSearch,
+    SqlSearch,
+)
 from benchmarks.query.slices import RARE, SCARCE, MadeUpSlices
 from service.search.filters import Filters
 
@@ -23,6 +33,7 @@ _EVERY = 10
 
 def other_patients(
     one: Filled,
+    connection: Connection,
     client: RestClient,
     found: Sequence[Library],
     basis: Floats,
@@ -32,33 +43,41 @@ def other_patients(
     """The default search, beside all that can answer it."""
     engine, slices = one.installation.engine, one.slices
     every = _EVERY if len(slices) > _READ_QUICKLY else 1
-    sql = SqlSearch(engine)
+    search = ServiceSearch(engine)
     searchers = (
-        Searcher(SQL, sql),
+        Searcher(SQL, SqlSearch(connection)),
+        Searcher(SEARCH, search),
         Searcher(REST, rest_search(client), prepare=client.reconnect),
         *_tuned(found, slices, tuning, other_patients=True),
-        Searcher(EXACT, SqlSearch(engine, exact=True), every),
+        Searcher(EXACT, ServiceSearch(engine, exact=True), every),
         *(_brute(force, every) for force in (on_embeddings(slices, basis), on_coordinates(slices))),
     )
     truth = find_truth(slices, queries, None, other_patients=True)
-    return Case(OTHERS, searchers, truth, sql.methods)
+    return Case(OTHERS, searchers, truth, search.methods)
 
 
-def all_patients(one: Filled, found: Sequence[Library], queries: Numbers, tuning: Numbers) -> Case:
+def all_patients(
+    one: Filled, connection: Connection, found: Sequence[Library], queries: Numbers, tuning: Numbers
+) -> Case:
     """The search without any condition, as the libraries know it."""
-    sql = SqlSearch(one.installation.engine, same_patient=True)
-    searchers = (Searcher(SQL, sql), *_tuned(found, one.slices, tuning, other_patients=False))
-    truth = find_truth(one.slices, queries, None, other_patients=False)
-    return Case(ALL, searchers, truth, sql.methods)
+    engine, slices = one.installation.engine, one.slices
+    search = ServiceSearch(engine, same_patient=True)
+    searchers = (
+        Searcher(SQL, SqlSearch(connection, same_patient=True)),
+        Searcher(SEARCH, search),
+        *_tuned(found, slices, tuning, other_patients=False),
+    )
+    truth = find_truth(slices, queries, None, other_patients=False)
+    return Case(ALL, searchers, truth, search.methods)
 
 
 def filtered(one: Filled, queries: Numbers) -> Iterator[Case]:
     """Searches that half of the slices pass, one in twenty, one in two hundred."""
     engine, slices = one.installation.engine, one.slices
     for name, filters, passing in _filters(slices):
-        sql = SqlSearch(engine, filters=filters)
+        search = ServiceSearch(engine, filters=filters)
         truth = find_truth(slices, queries, passing, other_patients=True)
-        yield Case(name, (Searcher(SQL, sql),), truth, sql.methods, float(passing.mean()))
+        yield Case(name, (Searcher(SEARCH, search),), truth, search.methods, float(passing.mean()))
 
 
 def _filters(slices: MadeUpSlices) -> Iterator[tuple[str, Filters, Mask]]:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, text
 
 from benchmarks.query.slices import SLICES_PER_SERIES, MadeUpSlices, maker_of
 from service.db.vectors import EmbeddingRow, copy_embeddings
+from service.encoders.partitions import indexed_bytes
 from service.encoders.registry import ActiveEncoder, EncoderDescription, get_active, register
 from service.tuning.building import building, use_for_building
 
@@ -70,7 +71,7 @@ def fill(
     loaded = perf_counter()
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        use_for_building(connection, building(len(slices), encoder.dimension))
+        use_for_building(connection, building(len(slices), indexed_bytes(encoder.dimension)))
         connection.exec_driver_sql(definition)
     indexed = perf_counter()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

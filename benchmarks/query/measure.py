@@ -18,7 +18,7 @@ from benchmarks.query.recipe import Floats, Recipe
 from benchmarks.query.recipe import load as load_recipe
 from benchmarks.query.rest import RestClient
 from benchmarks.query.rivals import libraries
-from benchmarks.query.searchers import REST, SQL, SqlSearch
+from benchmarks.query.searchers import REST, SEARCH, ServiceSearch
 from benchmarks.query.slices import make_up
 from model.checkpoint import default_checkpoint, load
 from model.embedder import Embedder
@@ -77,9 +77,10 @@ def _search(plan: Plan, one: Filled, basis: Floats) -> Searched:
         api = stack.enter_context(installation.running("api", "serve"))
         client = stack.enter_context(RestClient(HOST, installation.settings.http.port))
         api.await_ready(client.reconnect)
+        connection = stack.enter_context(installation.engine.connect())
         whole = (
-            cases.other_patients(one, client, found, basis, queries, tuning),
-            cases.all_patients(one, found, queries, tuning),
+            cases.other_patients(one, connection, client, found, basis, queries, tuning),
+            cases.all_patients(one, connection, found, queries, tuning),
         )
         for case in whole:
             cases.ask(plan, case, queries, _QUERIES, tuning)
@@ -95,5 +96,5 @@ def _crowds(plan: Plan, one: Filled, stack: ExitStack, queries: Numbers) -> Iter
     installation, asked = one.installation, queries.tolist()
     for clients in _CROWDS:
         plan.progress(f"{clients} clients at once", 0, 1)
-        yield crowd(SQL, [SqlSearch(installation.engine) for _ in range(clients)], asked)
+        yield crowd(SEARCH, [ServiceSearch(installation.engine) for _ in range(clients)], asked)
         yield crowd(REST, rest_clients(stack, installation.settings.http.port, clients), asked)

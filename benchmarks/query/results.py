@@ -27,7 +27,7 @@ def _tables(one: Searched) -> tuple[Table, ...]:
     return (
         *(_whole(size, case) for case in one.cases),
         Table(
-            f"{size}, filtered, the query's patient left out: milliseconds a query, SQL",
+            f"{size}, filtered, the query's patient left out: milliseconds a query",
             ("filter", "keeps", "p50", "p99", f"recall@{K}", "rows missing", "by the index"),
             tuple(_filtered_row(case) for case in one.filtered),
         ),

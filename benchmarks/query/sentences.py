@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from benchmarks.query.answers import K
 from benchmarks.query.found import ALL, OTHERS, Searched, Searching
-from benchmarks.query.searchers import REST, SQL
+from benchmarks.query.searchers import REST, SEARCH, SQL
 
 _MIB = 1 << 20
 _RIVALS = ("hnswlib", "usearch", "NumPy, 4,096")
@@ -23,15 +23,16 @@ def sentences(searching: Searching) -> tuple[str, ...]:
 def _of(one: Searched) -> Iterator[str]:
     size, gallery = f"{one.size:,} slices", one.gallery
     for name in (OTHERS, ALL):
-        ratios = ", ".join(_ratios(one, name))
-        if ratios:
-            yield f"{size}, {name}: the median of the search in SQL is {ratios}."
+        for kind, what in ((SQL, "SQL"), (SEARCH, "whole search in Python")):
+            ratios = ", ".join(_ratios(one, name, kind))
+            if ratios:
+                yield f"{size}, {name}: the median of the {what} is {ratios}."
     others = one.case(OTHERS)
-    sql, rest = others.of(SQL), others.of(REST)
-    if sql is not None and rest is not None:
+    search, rest = others.of(SEARCH), others.of(REST)
+    if search is not None and rest is not None:
         yield (
-            f"{size}: HTTP, JSON and the route add {rest.ms(50) - sql.ms(50):.1f} ms to the median "
-            f"of the search in SQL; {others.methods.get('hnsw', 0)} of "
+            f"{size}: HTTP, JSON and the route add {rest.ms(50) - search.ms(50):.1f} ms to the "
+            f"median of the search; {others.methods.get('hnsw', 0)} of "
             f"{sum(others.methods.values())} default answers came from the index."
         )
     wrong = sum(
@@ -56,24 +57,24 @@ def _of(one: Searched) -> Iterator[str]:
     )
 
 
-def _ratios(one: Searched, name: str) -> Iterator[str]:
+def _ratios(one: Searched, name: str, kind: str) -> Iterator[str]:
     case = one.case(name)
-    sql = case.of(SQL)
+    asked = case.of(kind)
     for rival in _RIVALS:
         other = case.of(rival)
-        if sql is None or other is None:
+        if asked is None or other is None:
             continue
         if rival.startswith("NumPy"):
-            yield f"1/{other.ms(50) / sql.ms(50):.1f} of that of {rival} dimensions"
+            yield f"1/{other.ms(50) / asked.ms(50):.1f} of that of {rival} dimensions"
         else:
-            yield f"{sql.ms(50) / other.ms(50):.1f} times that of {rival}"
+            yield f"{asked.ms(50) / other.ms(50):.1f} times that of {rival}"
 
 
 def _growth(searching: Searching) -> Iterator[str]:
     if len(searching.galleries) < 2:
         return
     small, large = searching.galleries[0], searching.galleries[-1]
-    for name in (SQL, REST):
+    for name in (SQL, SEARCH, REST):
         before, after = small.case(OTHERS).of(name), large.case(OTHERS).of(name)
         if before is not None and after is not None:
             times = after.ms(50) / before.ms(50)

@@ -1,18 +1,22 @@
 """Statements that are planned once for each pooled connection, since planning takes long.
 
 For statements that differ little in kind: a connection keeps a bounded number of plans, and what
-comes beyond is planned each time.
+comes beyond makes it begin anew. The plans hold for any values (`service.db.engine` sees to it).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, CursorResult, text
+import psycopg2
+from psycopg2.extras import NamedTupleCursor
+from sqlalchemy import Connection, CursorResult
+from sqlalchemy.exc import DBAPIError
 
 _NAME = re.compile(r"(?<![:\w]):([a-z]\w*)")
 _MOST = 32
@@ -34,16 +38,82 @@ def run_prepared(
 
     They are set whenever it is planned, too. Types of parameters must follow from where they stand.
     """
-    known = connection.info.setdefault(_KEY, set())
     parts = _parts(statement)
-    if parts.name not in known:
-        if len(known) >= _MOST:
-            return connection.execute(text(settings + statement), dict(values))
-        connection.exec_driver_sql(parts.prepare)
-        known.add(parts.name)
-    bound = {name: _plain(values[name]) for name in parts.parameters}
-    always = "SET LOCAL plan_cache_mode = force_generic_plan;"
-    return connection.exec_driver_sql(always + settings + parts.execute, bound)
+    _prepare(connection, parts, connection.exec_driver_sql)
+    return connection.exec_driver_sql(settings + parts.execute, _bound(parts, values))
+
+
+def fetch_prepared(
+    connection: Connection, statement: str, values: Mapping[str, Any], settings: str = ""
+) -> Sequence[Any]:
+    """The rows of such a statement, by name; past SQLAlchemy, which takes as long as the server.
+
+    Raises:
+        DBAPIError: as SQLAlchemy raises it.
+    """
+    parts = _parts(statement)
+    _prepare(connection, parts, connection.exec_driver_sql)
+    return _fetch(connection, settings + parts.execute, _bound(parts, values))
+
+
+def fetch_alone(
+    connection: Connection, statement: str, values: Mapping[str, Any], settings: str
+) -> Sequence[Any]:
+    """The same in a transaction of its own, to which `settings` are confined, in one message.
+
+    The connection must not be in a transaction, and is in none afterwards.
+
+    Raises:
+        DBAPIError: as SQLAlchemy raises it.
+    """
+    if connection.in_transaction():
+        raise ValueError("the connection is in a transaction")
+    parts, raw = _parts(statement), connection.connection.driver_connection
+    if raw is None:
+        raise ValueError("the connection is closed")
+    raw.autocommit = True  # Without it the driver sends BEGIN by itself, and waits.
+    try:
+        _prepare(connection, parts, lambda sql: _fetch(connection, f"{sql}; SELECT", {}))
+        return _fetch(connection, settings + parts.execute, _bound(parts, values))
+    finally:
+        if not raw.closed:
+            raw.autocommit = False
+
+
+def _fetch(connection: Connection, sql: str, bound: dict[str, Any]) -> Sequence[Any]:
+    with closing(connection.connection.cursor(cursor_factory=NamedTupleCursor)) as cursor:
+        try:
+            cursor.execute(sql, bound)
+            rows: Sequence[Any] = cursor.fetchall()
+        except psycopg2.Error as error:
+            if is_away := bool(cursor.connection.closed):
+                connection.invalidate(error)
+            raise DBAPIError.instance(
+                sql,
+                None,
+                error,
+                psycopg2.Error,
+                hide_parameters=True,
+                connection_invalidated=is_away,
+                dialect=connection.dialect,
+            ) from None
+    return rows
+
+
+def _prepare(connection: Connection, parts: "_Statement", run: Callable[[str], object]) -> None:
+    """Have the connection hold the statement's plan."""
+    known = connection.info.setdefault(_KEY, set())
+    if parts.name in known:
+        return
+    if len(known) >= _MOST:
+        run("DEALLOCATE ALL")
+        known.clear()
+    run(parts.prepare)
+    known.add(parts.name)
+
+
+def _bound(parts: "_Statement", values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(values[name]) for name in parts.parameters}
 
 
 @lru_cache(maxsize=256)

@@ -14,9 +14,9 @@ from service.errors import Unavailable
 from service.tuning.building import HNSW_M
 from service.tuning.partitions import tune_partition
 
-# At 128 a hundredth of the neighbours was lost among slices that lie in clusters, at 256 none to
-# three in a thousand; building takes longer by half.
-HNSW_EF_CONSTRUCTION = 256
+# Slices lie in clusters: at 256 some builds left one of these out of reach, at 400 none did, and
+# short walks may be relied on (docs/search.md). Building takes longer by a half.
+HNSW_EF_CONSTRUCTION = 400
 # pgvector's HNSW indexes `vector` up to 2,000 dimensions; inline storage ends there too.
 MAXIMUM_DIMENSION = 2000
 # Of longer coordinates the index holds so many: a projection, whose distances are never longer.
@@ -43,10 +43,25 @@ def indexed_dimension(dimension: int) -> int:
 
 
 def indexed(vector: str, dimension: int) -> str:
-    """What the index holds of a vector, as SQL; an index is found by this very expression."""
+    """What the index holds of a vector, as SQL; an index is found by this very expression.
+
+    All coordinates in half precision, which is half of the memory and steers a walk as well; rows
+    are compared by the whole. A leading part is held as it is, since its distances are a bound.
+    """
     held = indexed_dimension(dimension)
-    part = vector if held == dimension else f"subvector({vector}, 1, {held})"
-    return f"{part}::vector({held})"
+    if held == dimension:
+        return f"{vector}::halfvec({held})"
+    return f"subvector({vector}, 1, {held})::vector({held})"
+
+
+def _operators(dimension: int) -> str:
+    return "halfvec_l2_ops" if indexed_dimension(dimension) == dimension else "vector_l2_ops"
+
+
+def indexed_bytes(dimension: int) -> int:
+    """Bytes of what the index holds of a vector."""
+    held = indexed_dimension(dimension)
+    return 2 * held if held == dimension else 4 * held
 
 
 def partition_exists(connection: Connection, encoder_id: int) -> bool:
@@ -87,7 +102,7 @@ def create_index(
     connection.exec_driver_sql(
         f"CREATE INDEX {'CONCURRENTLY ' * concurrently}{index_name(encoder_id)}"
         f" ON {partition_name(encoder_id)}"
-        f" USING hnsw (({indexed('coordinates', int(dimension))}) vector_l2_ops)"
+        f" USING hnsw (({indexed('coordinates', int(dimension))}) {_operators(dimension)})"
         f" WITH (m = {HNSW_M}, ef_construction = {HNSW_EF_CONSTRUCTION})"
     )
 

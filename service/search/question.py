@@ -56,6 +56,12 @@ class Question:
     page: Page
 
     @property
+    def has_conditions(self) -> bool:
+        """Whether more than the query's own slice is left out."""
+        own = 0 if self.target.slice is None else 1
+        return len(self.conditions.own) > own or bool(self.conditions.of_series)
+
+    @property
     def unconditional(self) -> "Question":
         """The same of all rows."""
         return replace(self, conditions=Conditions((), (), {}))

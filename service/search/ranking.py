@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row
-
 from service.errors import InstanceUnknown
 from service.search.question import Question
 
@@ -14,9 +12,7 @@ def deleted_meanwhile() -> InstanceUnknown:
     return InstanceUnknown("The slice asked about was deleted a moment ago.")
 
 
-def ranked(
-    rows: Sequence[Row[*tuple[Any, ...]]], question: Question, *, is_all: bool
-) -> Sequence[Row[Any]]:
+def ranked(rows: Sequence[Any], question: Question, *, is_all: bool) -> Sequence[Any]:
     """At most k rows of `rows`, which come in order; fewer where the rest is not certain.
 
     Unless `rows` is all there is, other rows may be as far away as the last of them, and the order

@@ -9,10 +9,13 @@ from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter
 from service.hashing.search import hashed_nearest
 from service.search.cursor import read_cursor, write_cursor
+from service.search.direct import Message, message, remember, remembered, send
 from service.search.filters import EVERYTHING, Filters
 from service.search.found import Found, Method, Neighbour, Position, ScanReport
-from service.search.nearest import MAXIMUM_RANK, Collapse, nearest
+from service.search.nearest import MAXIMUM_RANK, Collapse, nearest, neighbours_of
+from service.search.question import Page
 from service.search.target import Target, find_slice
+from service.search.walking import Walked
 
 MAXIMUM_K = MAXIMUM_RANK
 
@@ -65,17 +68,57 @@ def similar(connection: Connection, query: Query) -> Answer:
     """
     if not 1 <= query.k <= MAXIMUM_K:
         raise InvalidParameter(f"k must lie between 1 and {MAXIMUM_K}.")
+    direct = _directly(connection, query)
+    if direct is not None and direct[1].rows is not None:
+        found = Found(neighbours_of(direct[1].rows), "hnsw", complete=True)
+        return _answer(query, direct[0], found, begun=0)
+    walked = None if direct is None else direct[1]
     encoder, embedded = find_slice(connection, query.sop_instance_uid, query.frame)
-    asked = _facts(query)
-    after = None if query.cursor is None else read_cursor(encoder, asked, query.cursor)
+    remember(connection, encoder)
+    after = None if query.cursor is None else read_cursor(encoder, _facts(query), query.cursor)
     begun = 0 if after is None else after.rank
     k = min(query.k, MAXIMUM_RANK - begun)
     if k < 1:
         raise InvalidParameter(f"No rank beyond {MAXIMUM_RANK} can be asked for.")
-    found = _find(connection, encoder, Target.of(embedded), query, k, after)
-    # Where fewer came than were asked for, there are no more.
-    is_last = len(found.neighbours) < k or begun + k >= MAXIMUM_RANK
-    cursor = None if is_last else write_cursor(encoder, asked, found.neighbours[-1].position)
+    found = _find(connection, encoder, Target.of(embedded), query, k, after, walked)
+    return _answer(query, encoder, found, begun)
+
+
+def _directly(connection: Connection, query: Query) -> tuple[ActiveEncoder, Walked] | None:
+    """The first walk, of the encoder that is active, where little else is asked for."""
+    encoder = remembered(connection)
+    if encoder is None or connection.in_transaction():
+        return None
+    if query.exact or query.explain or query.by_codes or query.cursor is not None:
+        return None
+    walked = send(connection, first_message(encoder, query))
+    return None if walked is None else (encoder, walked)
+
+
+def first_message(encoder: ActiveEncoder, query: Query) -> Message:
+    """What is sent first for a query without a cursor, if `encoder` is active.
+
+    Raises:
+        InvalidParameter: a filter is out of range.
+    """
+    return message(
+        encoder,
+        query.sop_instance_uid,
+        query.frame,
+        query.filters,
+        page=Page(query.k),
+        same_patient=query.same_patient,
+        collapse=query.collapse,
+    )
+
+
+def _answer(query: Query, encoder: ActiveEncoder, found: Found, begun: int) -> Answer:
+    """What was found from the rank `begun` on; where fewer came than were asked for, all."""
+    last = begun + len(found.neighbours)
+    is_last = len(found.neighbours) < query.k or last >= MAXIMUM_RANK
+    cursor = None
+    if not is_last:
+        cursor = write_cursor(encoder, _facts(query), found.neighbours[-1].position)
     how = (found.method, found.complete, found.neighbours)
     return Answer(query, encoder, *how, next_cursor=cursor, explanation=found.explanation)
 
@@ -87,13 +130,14 @@ def _find(
     query: Query,
     k: int,
     after: Position | None,
+    begun: Walked | None,
 ) -> Found:
     page: dict[str, Any] = {"k": k, "after": after, "same_patient": query.same_patient}
     if query.by_codes:
         if query.collapse != "none" or query.exact:
             raise InvalidParameter("A search by codes is neither exact, nor does it collapse.")
         return hashed_nearest(connection, encoder, target, query.filters, **page)
-    how: dict[str, Any] = {"exact": query.exact, "explain": query.explain}
+    how: dict[str, Any] = {"exact": query.exact, "explain": query.explain, "begun": begun}
     return nearest(
         connection, encoder, target, query.filters, **page, **how, collapse=query.collapse
     )

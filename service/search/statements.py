@@ -3,6 +3,7 @@
 Every part comes from this package or is an integer; a caller's values are bound parameters.
 """
 
+import re
 from collections.abc import Sequence
 
 from service.encoders.partitions import indexed
@@ -23,12 +24,11 @@ def walk_statement(question: Question) -> str:
     """
     encoder = question.encoder
     point, dimension = question.point, encoder.dimension
-    held = indexed("e.coordinates", dimension)
-    order = f"{held} <-> {point}"
-    columns, place, told = f"{order} AS distance", "count(*) OVER (ORDER BY distance)", ", n.place"
+    order = f"{indexed('e.coordinates', dimension)} <-> {indexed(point, dimension)}"
+    columns, told = f"e.coordinates <-> {point} AS distance", ", n.place"
+    place = "count(*) OVER (ORDER BY distance)"
     if encoder.is_projected:
-        order = f"{held} <-> {indexed(point, dimension)}"
-        columns, place = f"e.coordinates <-> {point} AS distance, {order} AS bound", "NULL"
+        columns, place = f"{columns}, {order} AS bound", "NULL"
         told = ", (SELECT count(*) FROM walked w WHERE w.bound <= n.distance) AS place"
     itself = "false"
     if question.target.slice is not None:
@@ -51,6 +51,29 @@ def walk_statement(question: Question) -> str:
         FROM whole LEFT JOIN ({_told(told)}) told ON true
         ORDER BY told.distance, told.sop_instance_uid COLLATE "C", told.frame
     """
+
+
+def direct_statement(question: Question) -> str:
+    """The walk from the slice that `:sop_instance_uid` and `:frame` name, whoever that is.
+
+    The keys in the question's target do not count. No row has `found_self` where the slice is not
+    embedded by the question's encoder, or that is not the active one.
+    """
+    partition, encoder_id = question.encoder.partition, question.encoder.encoder_id
+    walked = _ASKED_KEYS.sub(r"(SELECT \1 FROM asked)", walk_statement(question))
+    return f"""
+        WITH asked AS MATERIALIZED (
+            SELECT e.instance_id, e.patient_key
+            FROM instance i JOIN {partition} e ON e.instance_id = i.instance_id
+            WHERE i.sop_instance_uid = :sop_instance_uid AND i.state = 'embedded'
+                  AND e.encoder_id = {encoder_id} AND e.frame = :frame
+                  AND EXISTS (SELECT FROM encoder n
+                              WHERE n.encoder_id = {encoder_id} AND n.state = 'active'))
+        SELECT * FROM ({walked}) found
+    """
+
+
+_ASKED_KEYS = re.compile(r":(instance_id|patient_key)\b")
 
 
 def _best(question: Question) -> str:

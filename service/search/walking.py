@@ -7,16 +7,14 @@ from math import ceil, inf
 from typing import Any
 
 import psycopg2
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from service.db.prepared import run_prepared
+from service.db.prepared import fetch_prepared
 from service.search.question import Question
 from service.search.ranking import ranked
 from service.search.statements import walk_statement
 
-# The last row stands where a page ended, and one more tells whether others are as far away.
-_SPARE = 4
 # The joins are of some dozens of rows by key; the path chosen here is the one that is reported.
 _FORCED = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin")
 _FORCE = "".join(f"SET LOCAL {name} = off;" for name in _FORCED)
@@ -38,18 +36,35 @@ class Walk:
     @property
     def settings(self) -> str:
         """What makes PostgreSQL walk so far, and no farther, until the transaction ends."""
-        is_longer = self.rows > self.ef_search
-        return (
-            f"SET LOCAL hnsw.ef_search = {self.ef_search};"
-            f"SET LOCAL hnsw.iterative_scan = {'relaxed_order' if is_longer else 'off'};"
-            f"SET LOCAL hnsw.max_scan_tuples = {2 * self.rows};"
-            "SET LOCAL hnsw.scan_mem_multiplier = 16; SET LOCAL jit = off;"
-        )
+        farther = ""
+        if self.rows > self.ef_search:
+            farther = (
+                "SET LOCAL hnsw.iterative_scan = relaxed_order;"
+                f"SET LOCAL hnsw.max_scan_tuples = {2 * self.rows};"
+                "SET LOCAL hnsw.scan_mem_multiplier = 16;"
+            )
+        return f"SET LOCAL hnsw.ef_search = {self.ef_search};{farther}{_FORCE}"
 
 
-# Measured on clustered slices, patients of up to 1,200 among them: of 10 neighbours of other
-# patients, these lose at most 1 in 800 (docs/search.md).
-WALKS = (Walk(400, 400, 200), Walk(2000, 400, 1000), Walk(8000, 1000, 4000))
+# Measured on clustered slices, patients of up to 600 among them (docs/search.md).
+WALKS = (
+    Walk(40, 40, 30),
+    Walk(64, 64, 48),
+    Walk(400, 400, 300),
+    Walk(2000, 400, 1000),
+    Walk(8000, 1000, 4000),
+)
+# Where rows are left out, or of several only the nearest counts, more must be seen than are wanted.
+_SEEN = {"none": 4, "series": 20, "patient": 40}
+
+
+def first_walk(question: Question) -> Walk:
+    """The walk that is likely to do, if little stands in the way; a longer one may follow."""
+    ranks = question.page.rank_before + question.page.k
+    trusted = 2 * ranks
+    if question.has_conditions or question.collapse != "none":
+        trusted = max(_SEEN[question.collapse] * ranks, WALKS[1].trusted)
+    return next((way for way in WALKS if way.trusted >= trusted), WALKS[-1])
 
 
 @dataclass(frozen=True)
@@ -59,25 +74,34 @@ class Walked:
     `rows_walked` are all it saw, `needed` how many it probably takes to find what is wanted.
     """
 
-    rows: Sequence[Row[*tuple[Any, ...]]] | None
+    rows: Sequence[Any] | None
     way: Walk
     rows_walked: int
     needed: float
 
 
 def walk(connection: Connection, question: Question, way: Walk) -> Walked:
-    """Look for the rows asked for among those that the index holds for the nearest."""
-    fetch = question.page.wanted + _SPARE
-    values = question.values | {"walk": way.rows, "fetch": fetch}
-    statement = walk_statement(question)
-    rows = run_prepared(connection, statement, values, way.settings + _FORCE).all()
-    _reset(connection)
+    """Look for the rows asked for among those that the index holds for the nearest.
+
+    The settings of the walk hold until `plan_as_usual`, or the end of the transaction.
+    """
+    statement, values = walk_statement(question), bound_by(question, way)
+    return judged(fetch_prepared(connection, statement, values, way.settings), question, way)
+
+
+def bound_by(question: Question, way: Walk) -> dict[str, Any]:
+    """What a statement that walks binds."""
+    return question.values | {"walk": way.rows, "fetch": _fetched(question)}
+
+
+def judged(rows: Sequence[Any], question: Question, way: Walk) -> Walked:
+    """Whether what a walk came back with is to be relied on."""
     whole = rows[0]
     if question.target.slice is not None and not whole.found_self:
         # Either the index lost it or it was deleted a moment ago, and distances from it are null.
         return Walked(None, way, whole.walked, inf)
     rows = [row for row in rows if row.sop_instance_uid is not None]
-    found = ranked(rows, question, is_all=len(rows) < fetch)
+    found = ranked(rows, question, is_all=len(rows) < _fetched(question))
     if len(found) < question.page.k:
         share = whole.passing / question.page.wanted
         return Walked(None, way, whole.walked, ceil(whole.walked / share) if share else inf)
@@ -88,8 +112,13 @@ def walk(connection: Connection, question: Question, way: Walk) -> Walked:
     return Walked(found, way, whole.walked, place)
 
 
-def _reset(connection: Connection) -> None:
-    """Let what follows in the transaction be planned as usual."""
+def _fetched(question: Question) -> int:
+    """One more tells whether others are as far away; one may be where the page before ended."""
+    return question.page.wanted + (1 if question.page.position is None else 2)
+
+
+def plan_as_usual(connection: Connection) -> None:
+    """Let what follows in the transaction be planned as if there had been no walk."""
     with closing(connection.connection.cursor()) as cursor:  # a third of the time of the longer way
         try:
             cursor.execute(_RESET)

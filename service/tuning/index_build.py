@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, text
 
-from service.encoders.partitions import indexed_dimension
+from service.encoders.partitions import indexed_bytes
 from service.encoders.registry import ActiveEncoder
 from service.settings import Settings
 from service.tuning.building import Building, building, use_for_building
@@ -18,7 +18,7 @@ def planned_build(rows: int, encoder: ActiveEncoder, settings: Settings) -> Buil
     """Memory that the graph of so many rows needs, or that a setting says, and all cores."""
     said = settings.reindex.index_memory_mb
     memory = said * MIB if said is not None else None
-    return building(rows, indexed_dimension(encoder.dimension), memory_bytes=memory)
+    return building(rows, indexed_bytes(encoder.dimension), memory_bytes=memory)
 
 
 def prepare_session(

@@ -1,15 +1,18 @@
 """Searches whose query, or whose connection, goes away in the middle."""
 
+import importlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from service.encoders.registry import ActiveEncoder
 from service.errors import InstanceUnknown
 from service.hashing.filling import make_codes
 from service.hashing.search import hashed_nearest
+from service.search import direct
 from service.search.filters import EVERYTHING
 from service.search.found import Position
 from service.search.nearest import nearest
@@ -18,6 +21,7 @@ from service.search.target import EmbeddedSlice, Target, find_slice
 from service.settings import Settings
 from tests.support.galleries import clustered_instances, fill
 
+nearest_module = importlib.import_module("service.search.nearest")
 QUERY = "1.2.826.3.0.0"
 PLACE = Position(3, 0.1, "1", 1)
 
@@ -53,19 +57,37 @@ def test_nor_by_codes(engine: Engine, encoder: ActiveEncoder, settings: Settings
             hashed_nearest(connection, active, Target.of(embedded), EVERYTHING, k=5)
 
 
-def test_a_server_that_goes_right_after_the_walk_is_one_that_is_away(
-    engine: Engine, encoder: ActiveEncoder
+def ended_before(engine: Engine, pid: int, then: Callable[..., Any]) -> Callable[..., Any]:
+    def end(*given: Any, **named: Any) -> Any:
+        with engine.connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+        return then(*given, **named)
+
+    return end
+
+
+@pytest.mark.parametrize(
+    ("asked_before", "step"),
+    [(False, (nearest_module, "plan_as_usual")), (True, (direct, "fetch_alone"))],
+)
+def test_a_server_that_goes_in_the_middle_is_one_that_is_away(
+    engine: Engine,
+    encoder: ActiveEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+    asked_before: bool,
+    step: tuple[Any, str],
 ) -> None:
     fill(engine, clustered_instances(3, 20), encoder)
     with engine.connect() as connection:
         pid = connection.scalar(text("SELECT pg_backend_pid()"))
-
-        @event.listens_for(connection, "after_cursor_execute")
-        def end(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
-            if "hnsw" in statement:
-                with engine.connect() as other:
-                    other.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
-
+        connection.rollback()
+        if asked_before:
+            similar(connection, Query(QUERY))
+            connection.rollback()
+        monkeypatch.setattr(*step, ended_before(engine, pid, getattr(*step)))
         with pytest.raises(OperationalError):
             similar(connection, Query(QUERY))
         connection.invalidate()
+    monkeypatch.undo()
+    with engine.connect() as connection:
+        assert similar(connection, Query(QUERY)).neighbours

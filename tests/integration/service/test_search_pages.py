@@ -133,8 +133,8 @@ def test_an_explanation_tells_what_was_done(engine: Engine, encoder: ActiveEncod
     answer, told = ask(engine, query), ask(engine, query).explanation
     assert answer.method == "hnsw"
     assert told is not None
-    assert (told.rows, told.rows_passing, told.rows_scanned) == (1200, 1180, 400)
-    assert [step.name for step in told.steps] == ["walk of 400 rows"]
+    assert (told.rows, told.rows_passing, told.rows_scanned) == (1200, 1180, 64)
+    assert [step.name for step in told.steps] == ["walk of 64 rows"]
     assert all(step.ms > 0 for step in told.steps)
     rare = ask(engine, replace(query, filters=Filters(label=("rare",))))
     assert rare.method == "exact"

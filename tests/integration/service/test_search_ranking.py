@@ -1,6 +1,6 @@
 """Answers of the search against NumPy on the exported 4,096-d embeddings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
+from service.db import prepared
 from service.encoders.registry import ActiveEncoder, register
 from service.export import export_gallery
 from service.search.filters import Filters
@@ -169,26 +170,34 @@ def test_few_and_many_neighbours(gallery: Gallery, k: int) -> None:
         assert lost(gallery, answer, others, number) <= worst(answer.method, k)
 
 
-def plans(gallery: Gallery, query: Query) -> str:
+def plans(gallery: Gallery, query: Query, monkeypatch: pytest.MonkeyPatch) -> str:
     """The plan of each statement of a search, asked for in the moment before it runs."""
     found: list[str] = []
 
-    def explain(
+    def explain(connection: Connection, sql: str, bound: dict[str, Any]) -> Sequence[Any]:
+        settings, walks, name = sql.partition("EXECUTE ")
+        if walks and "hnsw" in settings:
+            with connection.connection.cursor() as own:
+                own.execute(f"{settings} EXPLAIN EXECUTE {name}", bound)
+                found.extend(row[0] for row in own.fetchall())
+        return fetch(connection, sql, bound)
+
+    def explain_scan(
         _connection: Connection, cursor: Any, statement: str, parameters: Any, *_others: object
     ) -> None:
-        for begin in ("EXECUTE ", "WITH scanned"):
-            choices, found_it, search = statement.partition(begin)
-            # Who the slice is comes prepared, too, but reads no index of vectors.
-            if found_it and (begin != "EXECUTE " or "hnsw" in choices):
-                with cursor.connection.cursor() as own:
-                    own.execute(f"{choices} EXPLAIN {begin}{search}", parameters)
-                    found.extend(row[0] for row in own.fetchall())
+        settings, scans, search = statement.partition("WITH scanned")
+        if scans:
+            with cursor.connection.cursor() as own:
+                own.execute(f"{settings} EXPLAIN {scans}{search}", parameters)
+                found.extend(row[0] for row in own.fetchall())
 
-    event.listen(gallery.engine, "before_cursor_execute", explain)
+    fetch = prepared._fetch
+    monkeypatch.setattr(prepared, "_fetch", explain)
+    event.listen(gallery.engine, "before_cursor_execute", explain_scan)
     try:
         gallery.ask(query)
     finally:
-        event.remove(gallery.engine, "before_cursor_execute", explain)
+        event.remove(gallery.engine, "before_cursor_execute", explain_scan)
     return "\n".join(found)
 
 
@@ -200,14 +209,16 @@ def plans(gallery: Gallery, query: Query) -> str:
         Query("", filters=Filters(label=("disease 0", "disease 1", "disease 2"))),
     ],
 )
-def test_the_approximate_way_walks_the_index(gallery: Gallery, query: Query) -> None:
-    found = plans(gallery, replace(query, sop_instance_uid=gallery.uids[1500]))
+def test_the_approximate_way_walks_the_index(
+    gallery: Gallery, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = plans(gallery, replace(query, sop_instance_uid=gallery.uids[1500]), monkeypatch)
     assert f"Index Scan using {gallery.encoder.partition}_hnsw_idx" in found
     assert f"Seq Scan on {gallery.encoder.partition}" not in found
 
 
-def test_the_exact_way_reads_every_row(gallery: Gallery) -> None:
-    found = plans(gallery, Query(gallery.uids[1500], exact=True))
+def test_the_exact_way_reads_every_row(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = plans(gallery, Query(gallery.uids[1500], exact=True), monkeypatch)
     assert "hnsw" not in found
     assert f"Seq Scan on {gallery.encoder.partition}" in found
 

@@ -12,7 +12,7 @@ from service.postgres import Cluster
 from service.settings import DatabaseSettings, Settings
 from service.tuning.advice import advise
 from service.tuning.build_advice import advise_build
-from service.tuning.building import Building, graph_bytes, use_for_building
+from service.tuning.building import HNSW_M, Building, graph_bytes, use_for_building
 from service.tuning.gallery import current_settings, gallery_size
 from service.tuning.huge_pages import advise_huge_pages
 from service.tuning.index_build import prepare_session
@@ -182,8 +182,8 @@ def test_a_graph_takes_the_memory_that_is_foretold(engine: Engine) -> None:
         cursor.execute("SET LOCAL max_parallel_maintenance_workers = 0")
         del raw.notices[:]
         cursor.execute(
-            "CREATE INDEX many_hnsw ON many USING hnsw (coordinates vector_l2_ops)"
-            " WITH (m = 32, ef_construction = 64)"
+            "CREATE INDEX many_hnsw ON many USING hnsw (coordinates halfvec_l2_ops)"
+            f" WITH (m = {HNSW_M}, ef_construction = 64)"
         )
         cursor.execute("DROP INDEX many_hnsw")
         return any("no longer fits" in notice for notice in raw.notices)
@@ -191,12 +191,12 @@ def test_a_graph_takes_the_memory_that_is_foretold(engine: Engine) -> None:
     raw = engine.raw_connection().driver_connection
     assert raw is not None
     cursor = raw.cursor()
-    cursor.execute(f"CREATE TEMPORARY TABLE many (coordinates vector({dimension}))")
+    cursor.execute(f"CREATE TEMPORARY TABLE many (coordinates halfvec({dimension}))")
     cursor.execute(
         f"INSERT INTO many SELECT ARRAY(SELECT random() FROM generate_series(1, {dimension})"
-        f" WHERE row > 0)::vector FROM generate_series(1, {rows}) AS row"
+        f" WHERE row > 0)::vector::halfvec FROM generate_series(1, {rows}) AS row"
     )
-    needed = graph_bytes(rows, dimension)
+    needed = graph_bytes(rows, 2 * dimension)
     assert not outgrows(needed * 12 // 10)
     assert outgrows(needed * 7 // 10)
     raw.close()
