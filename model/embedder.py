@@ -19,7 +19,7 @@ from model.errors import CheckpointError, EmbeddingError
 from model.fold import fold_batch_norm
 from model.graph import Graphs
 from model.lanes import Lanes
-from model.loading import build_network, lossless_basis
+from model.loading import basis_of, build_network
 from model.micro_batch import Precision, micro_batch_for
 from model.preprocess import PreprocessConfig
 
@@ -73,7 +73,7 @@ class Embedder:
         self.micro_batch = micro_batch or micro_batch_for(
             network.config, self.preprocess_config.size, self.device.type, precision
         )
-        q, r = lossless_basis(network, checkpoint.name)
+        q, r = basis_of(network, checkpoint)
         self.basis: NDArray[np.float32] = q.numpy()
         self._r = r.to(self.device)
         self._network = fold_batch_norm(network).place(self.device)

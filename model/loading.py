@@ -2,15 +2,18 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.checkpoint import Checkpoint
 from model.errors import CheckpointError
 from model.msnet import MSNet
+from model.turning import TURN, turn_of
 
 _TOLERANCE = 1e-5
 _PROBES = 8
-_BESIDE = "hash."  # a layer that may lie beside the network; `model.hashing` uses it
+# What may lie beside the network; `model.hashing` and `model.turning` use it.
+_BESIDE = ("hash.", "turn.")
 
 
 def build_network(checkpoint: Checkpoint) -> MSNet:
@@ -36,14 +39,26 @@ def build_network(checkpoint: Checkpoint) -> MSNet:
     return network.eval()
 
 
-def lossless_basis(network: MSNet, name: str) -> tuple[Tensor, Tensor]:
+def basis_of(network: MSNet, checkpoint: Checkpoint) -> tuple[Tensor, Tensor]:
+    """`lossless_basis` of a checkpoint's network, turned if the checkpoint says how."""
+    return lossless_basis(network, checkpoint.name, checkpoint.weights.get(TURN))
+
+
+def lossless_basis(
+    network: MSNet, name: str, directions: NDArray[np.float32] | None = None
+) -> tuple[Tensor, Tensor]:
     """Q (4096, D) and R (D, D) in float32, proven to stand for the last layer.
+
+    `directions` (D, K) become the leading coordinates (`model.turning`).
 
     Q's columns must be orthonormal, and Q R [f; 1] must be W f + b for random features f, both to
     1e-5: only then are distances between coordinates distances between embeddings. Raises
     CheckpointError otherwise; `name` is the checkpoint's.
     """
     exact_q, exact_r = network.basis()
+    if directions is not None:
+        turn = _turn(directions, len(exact_r), name)
+        exact_q, exact_r = exact_q @ turn, turn @ exact_r
     q, r = exact_q.float(), exact_r.float()
     gram = q.double().T @ q.double()
     if not torch.allclose(gram, torch.eye(len(gram)).double(), rtol=0, atol=_TOLERANCE):
@@ -51,6 +66,16 @@ def lossless_basis(network: MSNet, name: str) -> tuple[Tensor, Tensor]:
     if not _stands_for(network, q, r):
         raise CheckpointError(f"{name}: its coordinates do not give back its embeddings")
     return q, r
+
+
+def _turn(directions: NDArray[np.float32], dimension: int, name: str) -> Tensor:
+    shape = directions.shape
+    if len(shape) != 2 or shape[0] != dimension or not 0 < shape[1] <= dimension:
+        raise CheckpointError(f"{name}: its directions are {shape}, of {dimension} coordinates")
+    try:
+        return torch.from_numpy(turn_of(directions))
+    except np.linalg.LinAlgError:
+        raise CheckpointError(f"{name}: its directions turn nothing") from None
 
 
 @torch.no_grad()

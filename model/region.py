@@ -15,7 +15,7 @@ from torch.nn import functional
 from model.checkpoint import Checkpoint
 from model.errors import EmbeddingError
 from model.fold import fold_batch_norm
-from model.loading import build_network, lossless_basis
+from model.loading import basis_of, build_network
 from model.placement import Box
 
 _LEAST_CELLS = 2  # of a feature map, on a side: fewer are a matter of chance
@@ -31,7 +31,7 @@ class RegionEmbedder:
         self.name = checkpoint.name
         self._size = checkpoint.info.preprocess.size
         network = build_network(checkpoint)
-        _, self._r = lossless_basis(network, checkpoint.name)
+        _, self._r = basis_of(network, checkpoint)
         self._network = fold_batch_norm(network).place("cpu")
 
     @torch.inference_mode()

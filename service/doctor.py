@@ -25,6 +25,7 @@ from service.encoders.examining import examine_encoders
 from service.encoders.files import configured_checkpoint
 from service.errors import ServiceError
 from service.finding import Finding
+from service.housekeeping.examining import examine_housekeeping
 from service.keys import any_valid
 from service.opening import secret_file
 from service.patients import check_patient_keyer, load_patient_keyer
@@ -35,6 +36,7 @@ from service.settings import Settings
 from service.tls import require_tls_files
 from service.tuning.advice import advise
 from service.tuning.standbys import examine_standbys
+from service.verifying.examining import examine_recall
 
 _LOW_DISK_BYTES = 10 * 1024**3
 # Older ones overflow in parallel HNSW builds (CVE-2026-3172).
@@ -194,7 +196,10 @@ def _gallery(engine: Engine, settings: Settings) -> Iterator[Finding]:
     yield _api_keys(engine, settings)
     yield _known_peers(engine, settings)
     with engine.connect() as connection:
-        yield from advise(connection, embedded=settings.has_embedded_database)
+        yield from advise(connection, settings)
+        if (recall := examine_recall(connection, settings.gallery.recall_canary_s)) is not None:
+            yield recall
+        yield examine_housekeeping(connection)
     yield from examine_standbys(engine, settings.database)
 
 

@@ -25,6 +25,7 @@ from service.db.node_tables import dropped_object
 from service.db.reindex_tables import reindex_chunk
 from service.db.tables import conflict, embedding_job, encoder, instance
 from service.encoders.registry import FOLLOWED
+from service.housekeeping.rounds import Round, read_round
 from service.metrics_folder import DIRECTORY_VARIABLE
 from service.verifying.canary import CanaryReading, read_canary
 
@@ -176,7 +177,7 @@ class GalleryCollector(Collector):
             jobs = connection.scalar(select(func.count()).select_from(embedding_job))
             conflicts = connection.scalar(select(func.count()).select_from(conflict))
             dropped = connection.scalar(select(func.count()).select_from(dropped_object))
-            canary = read_canary(connection)
+            canary, last_round = read_canary(connection), read_round(connection)
             behind = connection.execute(_BEHIND).all()
         family = GaugeMetricFamily(
             "precuneus_instances", "Instances in the gallery, by state", labels=["state"]
@@ -195,6 +196,8 @@ class GalleryCollector(Collector):
         yield lag
         if canary is not None:
             yield from _recall(canary)
+        if last_round is not None:
+            yield from _housekeeping(last_round)
 
 
 def _recall(canary: CanaryReading) -> Iterable[GaugeMetricFamily]:
@@ -206,6 +209,18 @@ def _recall(canary: CanaryReading) -> Iterable[GaugeMetricFamily]:
     yield GaugeMetricFamily(
         "precuneus_recall_canary_age_seconds", "Since recall was checked", value=canary.age_s
     )
+
+
+def _housekeeping(last: Round) -> Iterable[GaugeMetricFamily]:
+    """The duties that failed in the last round, how often by now, and when that was."""
+    name = "precuneus_housekeeping"
+    failing = GaugeMetricFamily(
+        f"{name}_failing", "Rounds in which a duty failed, without a break", labels=["duty"]
+    )
+    for duty, failure in last.failing.items():
+        failing.add_metric([duty], failure.times)
+    yield failing
+    yield GaugeMetricFamily(f"{name}_age_seconds", "Since its last round", value=last.age_s)
 
 
 def exposition(engine: Engine) -> bytes:

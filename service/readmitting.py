@@ -9,17 +9,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
-from sqlalchemy.exc import OperationalError
 
 from service.admission.rules import AdmissionRules, ObjectFacts
 from service.admission.wording import NOT_ADMITTED, reason_of
+from service.db.deadlocks import despite_deadlocks
 from service.db.node_tables import dropped_object
 from service.db.tables import embedding_job, instance, series
 from service.dropped import forget_dropped
 
 _BATCH = 1000
-_DEADLOCK = "40P01"
-_TRIES = 3
 _OUT = (instance.c.state == "unsupported") & instance.c.reason.startswith(NOT_ADMITTED)
 
 
@@ -142,15 +140,12 @@ def _changes(
 
 
 def _apply_patiently(engine: Engine, changes: _Changes) -> None:
-    for attempt in range(1, _TRIES + 1):
-        try:
-            with engine.begin() as connection:
-                _apply(connection, changes)
-            return
-        except OperationalError as error:
-            # A worker may hold the same rows in another order.
-            if getattr(error.orig, "pgcode", None) != _DEADLOCK or attempt == _TRIES:
-                raise
+    def apply() -> None:
+        with engine.begin() as connection:
+            _apply(connection, changes)
+
+    # A worker may hold the same rows in another order.
+    despite_deadlocks(apply)
 
 
 def _apply(connection: Connection, changes: _Changes) -> None:

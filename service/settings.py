@@ -123,7 +123,9 @@ class ReindexSettings(BaseModel):
         default=0, ge=0, description="PostgreSQL's helpers in an index build, beside one process"
     )
     index_memory_mb: int | None = Field(
-        default=None, ge=1, description="for an index build; unset: the server's own setting"
+        default=None,
+        ge=1,
+        description="for an index build; unset: what it needs, or another server's own setting",
     )
     minimum_recall: float = Field(
         default=0.99, ge=0, le=1, description="of the gate: index against exact, at 10"

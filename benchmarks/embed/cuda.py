@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from model.checkpoint import Checkpoint
 from model.fold import fold_batch_norm
 from model.graph import Graphs
-from model.loading import build_network, lossless_basis
+from model.loading import basis_of, build_network
 
 Run = Callable[[Tensor], Tensor]
 
@@ -56,7 +56,7 @@ def measure_cuda(checkpoint: Checkpoint, size: int) -> dict[str, object] | None:
 def flop(checkpoint: Checkpoint, size: int) -> int:
     """Floating-point operations for one slice, two for each multiplication with its addition."""
     network = fold_batch_norm(build_network(checkpoint))
-    _, r = lossless_basis(network, checkpoint.name)
+    _, r = basis_of(network, checkpoint)
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         network.coordinates(torch.zeros(1, 1, size, size), r)
@@ -67,7 +67,7 @@ def _ways(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.dtype, Run]]:
     """Each way to run it: name, precision, and the function of images."""
     for dtype in (torch.float32, torch.bfloat16):
         network = build_network(checkpoint)
-        r = lossless_basis(network, checkpoint.name)[1].to("cuda")
+        r = basis_of(network, checkpoint)[1].to("cuda")
         network = fold_batch_norm(network).place("cuda")
         network.stem.to(dtype)
         network.scales.to(dtype)

@@ -10,7 +10,7 @@ from model.checkpoint import Checkpoint
 from model.errors import EmbeddingError
 from model.explanation.heat import pair_heat
 from model.fold import fold_batch_norm
-from model.loading import build_network, lossless_basis
+from model.loading import basis_of, build_network
 from model.preprocess import PreprocessConfig
 
 Picture = NDArray[np.float32]
@@ -49,7 +49,7 @@ class Explainer:
         self.name = checkpoint.name
         self.preprocess_config: PreprocessConfig = checkpoint.info.preprocess
         network = build_network(checkpoint)
-        _, self._r = lossless_basis(network, checkpoint.name)
+        _, self._r = basis_of(network, checkpoint)
         self._network = fold_batch_norm(network).place("cpu")
 
     def explain(

@@ -15,8 +15,10 @@ from model.training.hash import HashLayer, fit_hash, layer_of
 from model.training.leaks import groups_of
 from model.training.network import EmbeddingNetwork
 from model.training.state import TrainingState
+from model.turning import TURN, WIDE, leading_directions, turn_of
 
 _Seen = tuple[tuple[str, ...], checkpoint.GroupKind]
+_SAMPLE = 500
 _NOBODY: _Seen = ((), "patient_id")
 
 
@@ -71,23 +73,37 @@ def _metrics(state: TrainingState) -> dict[str, float]:
 
 
 def _weights(state: TrainingState, train_set: Dataset) -> dict[str, NDArray[np.float32]]:
-    """Those of the network and, if asked for, of the hash layer beside it."""
+    """Those of the network and, if asked for, of the hash layer beside it.
+
+    With more coordinates than an index takes, the directions of those that it holds, too.
+    """
     network = state.averaged()
     weights: dict[str, NDArray[np.float32]] = {
         name: tensor.cpu().numpy()
         for name, tensor in network.state_dict().items()
         if tensor.is_floating_point()
     }
+    if isinstance(network, MSNet) and network.config.coordinate_dim > WIDE:
+        some = train_set.images[:: -(-len(train_set) // _SAMPLE)]
+        coordinates = embed(network, some, state.device) @ network.basis()[0].cpu().numpy()
+        weights[TURN] = leading_directions(coordinates)
     if state.config.hash.bits:
-        layer = _hash_layer(state, network, train_set)
+        layer = _hash_layer(state, network, train_set, weights.get(TURN))
         weights |= {HASH_WEIGHT: layer.weight, HASH_BIAS: layer.bias}
     return weights
 
 
-def _hash_layer(state: TrainingState, network: EmbeddingNetwork, train_set: Dataset) -> HashLayer:
+def _hash_layer(
+    state: TrainingState,
+    network: EmbeddingNetwork,
+    train_set: Dataset,
+    directions: NDArray[np.float32] | None,
+) -> HashLayer:
     if not isinstance(network, MSNet):
         raise TypeError("only MSNet has coordinates")
     basis = network.basis()[0].cpu().numpy()
+    if directions is not None:
+        basis = basis @ turn_of(directions)
     embeddings = embed(network, train_set.images, state.device)
     coordinates = (embeddings @ basis).astype(np.float32)
     head = layer_of(state.average[_PLANES].cpu().numpy(), basis, coordinates)

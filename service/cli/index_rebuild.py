@@ -1,12 +1,24 @@
 """`precuneus index rebuild`: builds the search index anew while searches go on."""
 
+from typing import Annotated
+
 import typer
 
 from service.cli.output import JsonOption, print_json, progress_bar
 from service.settings import Settings
 
 
-def rebuild(json: JsonOption = False) -> None:
+def rebuild(
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="PostgreSQL's helpers beside one process, 0 on a busy server; without it all "
+            "cores build, as far as shared memory has room for them.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
     """Build the active encoder's index anew; searches go on with the old one until it is there.
 
     For an index that `index verify` calls invalid or lossy, and after very many deletions. Needs
@@ -15,13 +27,14 @@ def rebuild(json: JsonOption = False) -> None:
     from service.opening import open_gallery
     from service.verifying.rebuilding import rebuild as run
 
-    with open_gallery(Settings()) as engine, progress_bar() as progress:
+    settings = Settings()
+    with open_gallery(settings) as engine, progress_bar() as progress:
         task = progress.add_task("waiting", total=None)
 
         def tell(phase: str, done: int, total: int) -> None:
             progress.update(task, description=phase, completed=done, total=total or None)
 
-        rebuilt = run(engine, tell)
+        rebuilt = run(engine, settings, tell, processes=processes)
     if json:
         print_json(rebuilt)
         return

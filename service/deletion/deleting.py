@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import Connection, Engine, select, text
-from sqlalchemy.exc import OperationalError
 
 from dicom_node.rejection import Reference
+from service.db.deadlocks import despite_deadlocks
 from service.db.tables import instance, series, study
 from service.errors import InstanceUnknown
 
@@ -20,8 +20,6 @@ _UIDS = {
     "series": series.c.series_instance_uid,
     "instance": instance.c.sop_instance_uid,
 }
-_DEADLOCK = "40P01"
-_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -61,14 +59,8 @@ def delete_subject(engine: Engine, level: Level, uid: str, cause: Cause) -> int:
         InstanceUnknown: the gallery holds none of it.
         SQLAlchemyError: the database failed; nothing is deleted.
     """
-    for _ in range(_TRIES - 1):
-        try:
-            return _delete_once(engine, level, uid, cause)
-        except OperationalError as error:
-            # A worker may hold the same rows in another order.
-            if getattr(error.orig, "pgcode", None) != _DEADLOCK:
-                raise
-    return _delete_once(engine, level, uid, cause)
+    # A worker may hold the same rows in another order.
+    return despite_deadlocks(lambda: _delete_once(engine, level, uid, cause))
 
 
 def _delete_once(engine: Engine, level: Level, uid: str, cause: Cause) -> int:

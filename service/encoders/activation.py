@@ -1,12 +1,16 @@
 """Which encoder answers: switched in one transaction, there and back again.
 
 The encoder that answered before goes on following, so that activating it is the roll-back.
+
+Locks are taken in one order by all who touch them: encoders (an advisory lock), jobs, instances;
+workers of followers take encoders, their chunks, instances.
 """
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text, update
 
+from service.db.deadlocks import despite_deadlocks
 from service.db.tables import encoder
 from service.encoders.following import follow
 from service.encoders.partitions import index_state
@@ -81,6 +85,11 @@ def activate(engine: Engine, named: str, *, force: bool = False) -> Activation:
         EncoderStateConflict: it is active, not filled, has no index, or its gate did not pass.
         EncoderBehind: it has still to embed what arrived a moment ago; that heals by itself.
     """
+    # Whoever deletes or rejects holds no encoders, and may hold instances in another order.
+    return despite_deadlocks(lambda: _activate_once(engine, named, force=force))
+
+
+def _activate_once(engine: Engine, named: str, *, force: bool) -> Activation:
     with engine.begin() as connection:
         change_encoders(connection)
         chosen, previous = find_encoder(connection, named), get_active(connection)
@@ -92,9 +101,9 @@ def activate(engine: Engine, named: str, *, force: bool = False) -> Activation:
                 f"{chosen.name} has {behind} instances still to embed. A worker does it when no "
                 "live object waits; --force makes them wait for it after the switch."
             )
+        taken_up = connection.scalars(_TAKE_UP, ids).all()
         failed = connection.execute(_FAIL, ids).rowcount
         recovered = connection.execute(_RECOVER, ids).rowcount
-        taken_up = connection.scalars(_TAKE_UP, ids).all()
         requeued = connection.execute(_REQUEUE, ids).rowcount if behind else 0
         connection.execute(_CAUGHT_UP, ids)
         connection.execute(_END_RUN, ids)

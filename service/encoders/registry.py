@@ -42,7 +42,7 @@ class EncoderDescription:
 
     An embedding is `basis @ coordinates`: distances between coordinates are distances between
     embeddings (docs/architecture.md). Of more than 2,000 columns the index holds the leading 256:
-    any are right, and searches are fast if slices differ most along them (`turned_to_principal`).
+    any are right, and searches are fast if slices differ most along them (`model.turning`).
     """
 
     digest: str

@@ -19,7 +19,7 @@ from service.calling import own_tls_files
 from service.child import follow_parent
 from service.commitment.service import CommitmentService
 from service.dicom_settings import DicomSettings
-from service.housekeeping import Housekeeping
+from service.housekeeping.keeper import Housekeeping
 from service.known_peers import KnownPeers
 from service.logs import configure_logs
 from service.metrics import NodeMetrics

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from service.encoders.partitions import create_index, index_name, index_state
 from service.encoders.registry import ActiveEncoder
 from service.settings import Settings
+from service.tuning.index_build import prepare_session
 
 # Half way down: a build on a busy machine should still come to an end.
 _LOW_PRIORITY = 10
@@ -44,7 +45,7 @@ def build_index(connection: Connection, encoder: ActiveEncoder, settings: Settin
     state = index_state(connection, encoder.encoder_id)
     if state == "valid":
         return
-    _prepare(connection, settings)
+    _prepare(connection, encoder, settings)
     if state == "invalid":
         connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {index_name(encoder.encoder_id)}")
     fields = {"action": "index.build", "encoder": encoder.name, "after": state}
@@ -52,16 +53,9 @@ def build_index(connection: Connection, encoder: ActiveEncoder, settings: Settin
     create_index(connection, encoder.encoder_id, encoder.dimension, concurrently=True)
 
 
-def _prepare(connection: Connection, settings: Settings) -> None:
-    reindex = settings.reindex
-    statements = [
-        "SET statement_timeout = 0",
-        "SET lock_timeout = 0",
-        f"SET max_parallel_maintenance_workers = {reindex.index_processes}",
-    ]
-    if reindex.index_memory_mb is not None:
-        statements.append(f"SET maintenance_work_mem = '{reindex.index_memory_mb}MB'")
-    connection.exec_driver_sql("; ".join(statements))
+def _prepare(connection: Connection, encoder: ActiveEncoder, settings: Settings) -> None:
+    connection.exec_driver_sql("SET statement_timeout = 0; SET lock_timeout = 0")
+    prepare_session(connection, encoder, settings, settings.reindex.index_processes)
     try:
         # A builder that was killed would otherwise leave the server building for nobody.
         connection.exec_driver_sql("SET client_connection_check_interval = '2s'")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Connection, Integer, text
 
-from service.encoders.registry import ActiveEncoder
+from service.encoders.registry import ActiveEncoder, hold_encoders
 from service.queue import SUSPECT_ATTEMPTS, Job, read_jobs
 
 _FREE = "encoder_id = :encoder_id AND coalesce(leased_until < clock_timestamp(), true)"
@@ -92,6 +92,8 @@ class ChunkJobs:
         suspects_first: bool = False,
     ) -> list[Job]:
         """Take free chunks of about `count` instances in all; a suspect one is taken alone."""
+        # Or an activation, which deletes chunks, would wait for ours while we wait for another.
+        hold_encoders(connection)
         values = self._values(owner) | {"lease": timedelta(seconds=lease_s), "count": count}
         for suspects in (True, False) if suspects_first else (False, True):
             limits = {"suspects": suspects, "chunks": 1 if suspects else count}
@@ -117,6 +119,7 @@ class ChunkJobs:
 
     def release(self, connection: Connection, owner: UUID) -> None:
         """Give back what `owner` holds, as if it had not been tried."""
+        hold_encoders(connection)
         connection.execute(_RELEASE, self._values(owner))
 
     def any_free(self, connection: Connection) -> bool:

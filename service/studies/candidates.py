@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from service.encoders.registry import ActiveEncoder
 from service.search.filters import Filters
-from service.search.nearest import nearest
+from service.search.found import Neighbour, Position
+from service.search.nearest import MAXIMUM_RANK, nearest
 from service.search.target import Target
 from service.studies.bounds import Bounds
 from service.studies.scope import Scope
@@ -23,9 +24,15 @@ from service.studies.varied import varied
 SLICES_SENT = 16
 DEPTH = 100
 MOST_SCORED = 400
+# Pictures that are the same lie equally near, and a list goes on to the end of such a row.
+_MOST_LISTED = MAXIMUM_RANK
 _AT_ONCE = 40
 # Distances found by PostgreSQL and by NumPy differ by rounding.
 _ROUNDING = 1e-5
+
+
+def _ends_among_equals(found: list[Neighbour]) -> bool:
+    return found[-1].distance - found[-2].distance <= _ROUNDING
 
 
 @dataclass(frozen=True)
@@ -79,21 +86,34 @@ class Candidates:
     def _list(self, bounds: Bounds, number: int, place: int) -> bool:
         """Tell `bounds` the nearest slices of one of the query's; whether the list is whole."""
         patient_key = self.subject.patient_key(place)
+        target = Target(coordinates=self.subject.coordinates[place], patient_key=patient_key)
+        # One more tells whether the list would end among equals.
+        found, is_all, is_whole = self._nearest(target, min(DEPTH + 1, _MOST_LISTED))
+        while not is_all and len(found) < _MOST_LISTED and _ends_among_equals(found):
+            count = min(DEPTH, _MOST_LISTED - len(found))
+            more, is_all, is_found = self._nearest(target, count, found[-1].position)
+            found, is_whole = found + more, is_whole and is_found
+        least: dict[int, float] = {}
+        for one in found:
+            key = one.study_id if self.wanted.scope.unit == "study" else one.series_id
+            least.setdefault(key, one.distance)
+        bounds.note(number, least, float("inf") if is_all else found[-1].distance)
+        return is_whole
+
+    def _nearest(
+        self, target: Target, count: int, after: Position | None = None
+    ) -> tuple[list[Neighbour], bool, bool]:
+        """So many neighbours after a place, whether they are the last, and whether none lacks."""
         found = nearest(
             self.connection,
             self.encoder,
-            Target(coordinates=self.subject.coordinates[place], patient_key=patient_key),
+            target,
             self.wanted.filters,
-            k=DEPTH,
+            k=count,
+            after=after,
             same_patient=self.wanted.same_patient,
         )
-        least: dict[int, float] = {}
-        for one in found.neighbours:
-            key = one.study_id if self.wanted.scope.unit == "study" else one.series_id
-            least.setdefault(key, one.distance)
-        is_all = len(found.neighbours) < DEPTH
-        bounds.note(number, least, float("inf") if is_all else found.neighbours[-1].distance)
-        return found.complete
+        return found.neighbours, len(found.neighbours) < count, found.complete
 
     def _score(self, bounds: Bounds) -> bool:
         """Score the candidates that may be among the nearest; whether no other study can be."""

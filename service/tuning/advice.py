@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from service.encoders.partitions import indexed_bytes
 from service.encoders.registry import ActiveEncoder, find_active
 from service.finding import Finding
-from service.tuning.building import building
+from service.settings import Settings
+from service.tuning.build_advice import advise_build
 from service.tuning.gallery import GallerySize, current_settings, gallery_size
-from service.tuning.machine import Machine, free_shared_memory, this_machine
-from service.tuning.server import GIB, MIB, Setting, server_settings
+from service.tuning.huge_pages import advise_huge_pages
+from service.tuning.machine import Machine, this_machine
+from service.tuning.server import GIB, MIB, Setting, server_settings, shown_size
 
 _SIZES = {"shared_buffers", "effective_cache_size", "maintenance_work_mem", "work_mem"}
 _SIZES |= {"max_wal_size"}
@@ -32,9 +33,9 @@ _OF_THE_MACHINE = {
 }
 
 
-def advise(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
+def advise(connection: Connection, settings: Settings) -> Iterator[Finding]:
     """Findings about memory, settings, shared memory and upkeep."""
-    machine = this_machine()
+    machine, embedded = this_machine(), settings.has_embedded_database
     wanted = server_settings(machine)
     current = current_settings(connection, [setting.name for setting in wanted])
     yield _settings(wanted, current, embedded=embedded)
@@ -43,8 +44,9 @@ def advise(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
         return
     size = gallery_size(connection, active)
     yield _memory(size, int(current["shared_buffers"]), machine, embedded=embedded)
-    if embedded:
-        yield _build(size, active, machine)
+    if (pages := advise_huge_pages(connection, size)) is not None:
+        yield pages
+    yield advise_build(connection, size, active, settings)
     yield _upkeep(size, active)
 
 
@@ -74,21 +76,20 @@ def _is_as(setting: Setting, current: str) -> bool:
 
 
 def _memory(size: GallerySize, buffers: int, machine: Machine, *, embedded: bool) -> Finding:
-    told = f"index {_size(size.index_bytes)} and rows {_size(size.table_bytes)} of {size.rows:,}"
-    told += f" slices; shared_buffers {_size(buffers)}"
+    told = f"index {shown_size(size.index_bytes)} and rows {shown_size(size.table_bytes)}"
+    told += f" of {size.rows:,} slices; shared_buffers {shown_size(buffers)}"
     if size.index_bytes <= buffers:
         return Finding("index in memory", "ok", f"{told}: the index fits")
     told += ": the index does not fit, so searches wait for the system's cache or the disk"
     if not embedded:
-        remedy = (
-            f"Set shared_buffers to {_size(_with_room(size))}, on a machine of four times that."
-        )
+        room = shown_size(_with_room(size))
+        remedy = f"Set shared_buffers to {room}, on a machine of four times that."
         return Finding("index in memory", "note", told, remedy)
     if size.searched_bytes <= machine.memory // 2:
         remedy = "The system's cache holds it: searches take some milliseconds longer."
         return Finding("index in memory", "note", told, remedy)
     remedy = (
-        f"Give the machine {_size(4 * _with_room(size))} of memory, or move the gallery to a "
+        f"Give the machine {shown_size(4 * _with_room(size))} of memory, or move the gallery to a "
         "server of its own (docs/scaling.md)."
     )
     return Finding("index in memory", "note", told, remedy)
@@ -96,23 +97,6 @@ def _memory(size: GallerySize, buffers: int, machine: Machine, *, embedded: bool
 
 def _with_room(size: GallerySize) -> int:
     return size.index_bytes * 5 // 4
-
-
-def _build(size: GallerySize, active: ActiveEncoder, machine: Machine) -> Finding:
-    free = free_shared_memory()
-    planned = building(size.rows, indexed_bytes(active.dimension), machine, free)
-    told = f"building the index anew takes {_size(planned.graph_bytes)} of memory"
-    if not planned.in_memory:
-        told += f", more than half of this machine's {_size(machine.memory)}: it would take hours"
-        return Finding("index build", "note", told, "Build on a machine with more memory.")
-    if not planned.workers and machine.cores > 1:
-        told += f", and shared memory has {_size(free)}: one core would do all the work"
-        remedy = (
-            f"Enlarge /dev/shm to {_size(planned.memory_bytes * 6 // 5)} (Docker: shm_size, "
-            "else mount -o remount,size=…)."
-        )
-        return Finding("index build", "note", told, remedy)
-    return Finding("index build", "ok", f"{told}; {planned.workers + 1} cores would build it")
 
 
 def _upkeep(size: GallerySize, active: ActiveEncoder) -> Finding:
@@ -130,9 +114,4 @@ def _bytes(value: str) -> int:
 
 
 def _shown(name: str, current: str) -> str:
-    return _size(int(current)) if name in _SIZES else current
-
-
-def _size(count: int) -> str:
-    """Bytes for people: 512 MB, 4.1 GB."""
-    return f"{count / GIB:.1f} GB" if count >= GIB else f"{count / MIB:.0f} MB"
+    return shown_size(int(current)) if name in _SIZES else current

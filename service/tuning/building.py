@@ -43,20 +43,32 @@ def graph_bytes(rows: int, held_bytes: int, m: int = HNSW_M) -> int:
 
 
 def building(
-    rows: int, held_bytes: int, machine: Machine | None = None, free_shm: int | None = None
+    rows: int,
+    held_bytes: int,
+    machine: Machine | None = None,
+    free_shm: int | None = None,
+    *,
+    memory_bytes: int | None = None,
 ) -> Building:
-    """Settings for building on this machine, or on the one given with its free shared memory."""
+    """Settings for building on this machine, or on the one given with its free shared memory.
+
+    `memory_bytes` is what somebody said, instead of what the graph needs.
+    """
     machine = machine or this_machine()
     free = free_shared_memory() if free_shm is None else free_shm
     graph = graph_bytes(rows, held_bytes)
-    memory = int(min(max(graph * _SPARE, _LEAST), max(machine.memory // _MOST_SHARE, _LEAST)))
+    most = max(machine.memory // _MOST_SHARE, _LEAST)
+    memory = memory_bytes or int(min(max(graph * _SPARE, _LEAST), most))
     workers = machine.cores - 1 if machine.shared_memory_folder and free > memory * _SPARE else 0
     return Building(graph, memory, workers)
 
 
-def use_for_building(connection: Connection, settings: Building) -> None:
-    """Set them for the rest of this transaction, on a server of this machine."""
+def use_for_building(
+    connection: Connection, settings: Building, *, for_session: bool = False
+) -> None:
+    """Set them for the rest of this transaction, or session, on a server of this machine."""
+    how = "SET" if for_session else "SET LOCAL"
     connection.exec_driver_sql(
-        f"SET LOCAL maintenance_work_mem = '{settings.memory_bytes >> 10}kB';"
-        f"SET LOCAL max_parallel_maintenance_workers = {settings.workers}"
+        f"{how} maintenance_work_mem = '{settings.memory_bytes >> 10}kB';"
+        f"{how} max_parallel_maintenance_workers = {settings.workers}"
     )

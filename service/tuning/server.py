@@ -105,3 +105,8 @@ def _upkeep(machine: Machine) -> tuple[Setting, ...]:
 def megabytes(size: int, *, least: int, most: int) -> str:
     """A size in bytes as a setting, between two bounds in MB."""
     return f"{min(max(size // MIB, least), most)}MB"
+
+
+def shown_size(count: int) -> str:
+    """Bytes for people: 512 MB, 4.1 GB."""
+    return f"{count / GIB:.1f} GB" if count >= GIB else f"{count / MIB:.0f} MB"

@@ -92,7 +92,12 @@ def run_canary(
 def _is_due(before: CanaryReading, encoder: ActiveEncoder, interval_s: float) -> bool:
     if before.encoder != encoder.name:
         return True
-    return before.age_s >= max(interval_s, before.seconds / _SHARE)
+    return before.age_s >= pause_s(before, interval_s)
+
+
+def pause_s(reading: CanaryReading, interval_s: float) -> float:
+    """Seconds from a reading to the next measurement, of which the interval is wished for."""
+    return max(interval_s, reading.seconds / _SHARE)
 
 
 def _measure(

@@ -17,6 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from service.encoders.partitions import create_index, index_name
 from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import Unavailable
+from service.settings import Settings
+from service.tuning.index_build import prepare_session
 from service.verifying.indexes import TableIndex, list_indexes
 
 _LOOK_EVERY_S = 0.5
@@ -24,6 +26,7 @@ _PROGRESS = text("""
     SELECT phase, coalesce(blocks_done, 0), coalesce(blocks_total, 0)
     FROM pg_stat_progress_create_index WHERE pid = :pid""")
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtext('precuneus index rebuild'))")
+_UNLOCK = text("SELECT pg_advisory_unlock(hashtext('precuneus index rebuild'))")
 
 Tell = Callable[[str, int, int], object]
 
@@ -40,10 +43,17 @@ class Rebuilt:
     dropped: tuple[str, ...]
 
 
-def rebuild(engine: Engine, tell: Tell = lambda _phase, _done, _total: None) -> Rebuilt:
+def rebuild(
+    engine: Engine,
+    settings: Settings,
+    tell: Tell = lambda _phase, _done, _total: None,
+    *,
+    processes: int | None = None,
+) -> Rebuilt:
     """Rebuild the active encoder's index, or make it where there is none.
 
-    `tell` hears of PostgreSQL's phase and of its blocks done and in all.
+    `tell` hears of PostgreSQL's phase and of its blocks done and in all. `processes` are
+    PostgreSQL's helpers beside one; None: as many as there are other cores.
 
     Raises:
         Unavailable: no encoder is active, or a rebuild is running.
@@ -54,6 +64,7 @@ def rebuild(engine: Engine, tell: Tell = lambda _phase, _done, _total: None) -> 
         encoder = get_active(connection)
         dropped = tuple(_drop_broken(connection, encoder))
         before = _index_of(connection, encoder)
+        prepare_session(connection, encoder, settings, processes)
         _run(engine, connection, _statement(connection, encoder, before), tell)
         after = _index_of(connection, encoder)
         if after is None or not after.valid:
@@ -98,6 +109,8 @@ def _building(engine: Engine) -> Iterator[Connection]:
             # A server on a system that cannot do so finishes in any case.
             connection.rollback()
         yield connection
+        # The server may take a moment to end a session that was closed, and with it the lock.
+        connection.execute(_UNLOCK)
 
 
 def _drop_broken(connection: Connection, encoder: ActiveEncoder) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.encoders.principal import turned_to_principal
+from model.turning import leading_directions, turn_of
 from service.encoders.registry import EncoderDescription
 from tests.support.encoders import DIMENSION, EMBEDDING_DIMENSION, made_encoder, unit
 from tests.support.galleries import MadeInstance
@@ -24,8 +24,9 @@ def wide_encoder(made: list[MadeInstance]) -> EncoderDescription:
     """The same with its basis turned to what a sample of wide slices differ in."""
     plain = plain_wide_encoder()
     drawn = np.random.default_rng(3).choice(len(made), _SAMPLE, replace=False)
-    sample = embedded([made[number] for number in drawn])
-    return replace(plain, basis=turned_to_principal(plain.basis, sample))
+    sample = embedded([made[number] for number in drawn]) @ plain.basis
+    turned = plain.basis @ turn_of(leading_directions(sample))
+    return replace(plain, basis=np.asarray(turned, np.float32))
 
 
 def wide_slices(made: list[MadeInstance], encoder: EncoderDescription) -> list[MadeInstance]:

@@ -1,15 +1,25 @@
 """Encoders of more coordinates than an index takes: how they lie, and how they are searched."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
+from model.checkpoint import load, save
+from model.embedder import Embedder
+from model.turning import LEADING, TURN, WIDE, leading_directions
+from service.embedders import register_file
+from service.encoders.partitions import MAXIMUM_DIMENSION, indexed_dimension
+from service.encoders.registry import load_basis
 from service.search.filters import Filters
 from service.search.nearest import nearest
 from service.search.target import Target, find_slice
-from tests.support.projected import WIDE, plain_wide_encoder, wide_encoder, wide_slices
+from service.settings import Settings
+from tests.support.encoders import tiny_checkpoint
+from tests.support.projected import WIDE as MADE_DIMENSION
+from tests.support.projected import plain_wide_encoder, wide_encoder, wide_slices
 from tests.support.search_galleries import SearchGallery, make_slices, search_gallery
 
 K = 10
@@ -47,7 +57,26 @@ def test_coordinates_lie_out_of_line_and_the_index_holds_the_leading_ones(
         ).one()
     assert storage == "e"
     assert "subvector(coordinates, 1, 256)" in index
-    assert longest == gallery.encoder.dimension == WIDE
+    assert longest == gallery.encoder.dimension == MADE_DIMENSION
+
+
+def test_a_checkpoint_s_directions_lead_in_the_index(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    """What the gallery keeps of an encoder is the basis that its workers compute with."""
+    plain = load(tiny_checkpoint(tmp_path, widths=(4, 8, 2000)))
+    pictures = np.random.default_rng(1).random((30, 32, 32)).astype(np.float32)
+    directions = leading_directions(Embedder(plain).coordinates(pictures))
+    file = save(tmp_path / "turned", {**plain.weights, TURN: directions}, plain.info)
+    encoder = register_file(engine, settings, file)
+    embedder = Embedder(load(file))
+    with engine.connect() as connection:
+        assert np.array_equal(load_basis(connection, encoder.encoder_id), embedder.basis)
+    assert encoder.is_projected
+    assert WIDE == MAXIMUM_DIMENSION
+    assert indexed_dimension(encoder.dimension) == LEADING
+    coordinates = embedder.coordinates(pictures)
+    assert coordinates[:, :LEADING].var(axis=0).sum() > 0.999 * coordinates.var(axis=0).sum()
 
 
 def test_a_walk_vouches_for_what_it_finds_and_no_neighbour_is_lost(

@@ -1,24 +1,31 @@
 """The doctor's advice, on real servers and galleries."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from service.encoders.registry import ActiveEncoder
 from service.finding import Finding
 from service.postgres import Cluster
-from service.settings import DatabaseSettings
+from service.settings import DatabaseSettings, Settings
 from service.tuning.advice import advise
+from service.tuning.build_advice import advise_build
 from service.tuning.building import HNSW_M, Building, graph_bytes, use_for_building
-from service.tuning.gallery import gallery_size
+from service.tuning.gallery import current_settings, gallery_size
+from service.tuning.huge_pages import advise_huge_pages
+from service.tuning.index_build import prepare_session
 from service.tuning.standbys import examine_standbys
 from tests.support.galleries import clustered_instances, fill
 from tests.support.waiting import eventually
 
 
 def findings(engine: Engine, *, embedded: bool = True) -> dict[str, Finding]:
+    url = None if embedded else engine.url.render_as_string(hide_password=False)
+    settings = Settings(_env_file=None, database={"url": url})  # type: ignore[call-arg,arg-type]
     with engine.connect() as connection:
-        return {found.subject: found for found in advise(connection, embedded=embedded)}
+        return {found.subject: found for found in advise(connection, settings)}
 
 
 def test_the_embedded_server_is_set_as_the_machine_allows(
@@ -29,6 +36,46 @@ def test_the_embedded_server_is_set_as_the_machine_allows(
     assert "shared_buffers" in found["database settings"].detail
     assert found["index in memory"].verdict == "ok"
     assert "the index fits" in found["index in memory"].detail
+
+
+def test_what_a_build_is_set_to_is_said(engine: Engine, encoder: ActiveEncoder) -> None:
+    own, another = findings(engine)["index build"], findings(engine, embedded=False)["index build"]
+    assert "maintenance_work_mem to 64 MB" in own.detail
+    assert another.verdict == "ok"
+    assert "built in memory" in another.detail
+
+
+def test_another_server_with_too_little_memory_for_a_build(
+    engine: Engine, encoder: ActiveEncoder
+) -> None:
+    with engine.connect() as connection:
+        size = replace(gallery_size(connection, encoder), rows=1_000_000)
+        url = engine.url.render_as_string(hide_password=False)
+        settings = Settings(
+            _env_file=None,  # type: ignore[call-arg]
+            database={"url": url},  # type: ignore[arg-type]
+            reindex={"index_memory_mb": 64},  # type: ignore[arg-type]
+        )
+        found = advise_build(connection, size, encoder, settings)
+    assert (found.verdict, "INDEX_MEMORY_MB to" in found.remedy) == ("note", True)
+
+
+def test_huge_pages_are_advised_where_the_index_is_large(
+    engine: Engine, encoder: ActiveEncoder
+) -> None:
+    with engine.connect() as connection:
+        small = gallery_size(connection, encoder)
+        found = advise_huge_pages(connection, small)
+        if found is None or "lies in them" in found.detail:
+            pytest.skip("the system has no huge pages, or the server has them")
+        assert found.verdict == "ok"
+        large = advise_huge_pages(connection, replace(small, index_bytes=1 << 30))
+        buffers = int(current_settings(connection, ["shared_buffers"])["shared_buffers"])
+    assert large is not None
+    assert large.verdict == "note"
+    pages = int(large.remedy.split("vm.nr_hugepages=")[1].split("`")[0])
+    # shared_buffers, and a little that goes with them.
+    assert buffers < pages * (2 << 20) < 1.5 * buffers + (256 << 20)
 
 
 def test_before_the_first_encoder_only_settings_are_judged(engine: Engine) -> None:
@@ -81,6 +128,18 @@ def test_a_build_gets_its_settings_for_one_transaction(engine: Engine) -> None:
         assert connection.scalar(text("SHOW max_parallel_maintenance_workers")) == "1"
         connection.rollback()
         assert connection.scalar(text("SHOW maintenance_work_mem")) == before
+
+
+def test_a_reindex_builds_in_memory_and_leaves_cores_to_searches(
+    engine: Engine, encoder: ActiveEncoder
+) -> None:
+    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET maintenance_work_mem = '1MB'"))
+        prepare_session(connection, encoder, settings, settings.reindex.index_processes)
+        assert connection.scalar(text("SHOW maintenance_work_mem")) == "64MB"
+        assert connection.scalar(text("SHOW max_parallel_maintenance_workers")) == "0"
+        connection.invalidate()
 
 
 def test_a_standby_that_does_not_answer_is_a_note(engine: Engine) -> None:

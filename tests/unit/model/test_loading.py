@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from model.errors import CheckpointError
 from model.loading import lossless_basis
 from model.msnet import MSNet
+from model.turning import leading_directions
 from tests.unit.model.made import TINY, network
 
 
@@ -24,6 +26,27 @@ def test_the_basis_is_orthonormal_and_gives_the_last_layer_back() -> None:
     with torch.no_grad():
         expected = made.embedding(features)
     torch.testing.assert_close(coordinates @ q.T, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_directions_become_the_leading_coordinates_and_lose_nothing() -> None:
+    made = network()
+    q, r = lossless_basis(made, "made")
+    features = torch.rand(50, TINY.feature_dim, generator=torch.Generator().manual_seed(3))
+    plain = torch.nn.functional.pad(features, (0, 1), value=1.0) @ r.T
+    directions = leading_directions(plain.numpy(), 3)
+
+    turned_q, turned_r = lossless_basis(made, "made", directions)
+
+    turned = torch.nn.functional.pad(features, (0, 1), value=1.0) @ turned_r.T
+    torch.testing.assert_close(turned @ turned_q.T, plain @ q.T, atol=1e-5, rtol=1e-5)
+    leading = turned[:, :3].var(dim=0).sum() / turned.var(dim=0).sum()
+    assert leading > plain[:, :3].var(dim=0).sum() / plain.var(dim=0).sum()
+
+
+@pytest.mark.parametrize("shape", [(TINY.coordinate_dim,), (3, 2), (TINY.coordinate_dim, 0)])
+def test_directions_of_another_network_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(CheckpointError, match="directions"):
+        lossless_basis(network(), "made", np.ones(shape, np.float32))
 
 
 class Skewed(MSNet):

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from service.associations.listing import Position, Selection, list_associations, list_recorded
 from service.associations.summary import ReasonCount, count_refusals
 from service.associations.table import keep_running, prune_records, settle_abandoned
-from service.housekeeping import Housekeeping
+from service.housekeeping.keeper import Housekeeping
 from service.settings import Settings
 from tests.support.association_records import AT, made_record, rows, write
 from tests.support.waiting import eventually

@@ -75,6 +75,7 @@ def test_the_doctor_finds_a_gallery_in_good_health(imported: Imported) -> None:
         *("PostgreSQL", "pgvector", "migrations", "active encoder", "patient keys", "API keys"),
     } <= set(findings)
     assert "29 coordinates" in findings["active encoder"]["detail"]
+    assert findings["recall"]["facts"]["wanted"] == 0.99
 
 
 def test_another_gallerys_secret_is_refused_before_anything_is_taken(

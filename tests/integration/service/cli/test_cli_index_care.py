@@ -55,6 +55,7 @@ def test_an_index_is_rebuilt(imported: Imported) -> None:
     found = imported.shell.run("index", "rebuild", "--json")
     assert found.code == 0
     assert found.json()["bytes_after"] > 0
+    assert imported.shell.run("index", "rebuild", "--processes", 0).code == 0
     assert imported.shell.run("index", "verify").code == 0
 
 

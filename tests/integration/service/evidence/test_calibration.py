@@ -18,7 +18,7 @@ from service.calibration.sampling import draw_labelled, draw_slices
 from service.encoders.registry import ActiveEncoder
 from service.errors import ConfigurationError
 from service.evidence.weighing import Weighing
-from service.housekeeping import Housekeeping
+from service.housekeeping.keeper import Housekeeping
 from service.settings import Settings
 from tests.integration.service.evidence.conftest import Calibrated, calibrated
 from tests.support.commands import Shell

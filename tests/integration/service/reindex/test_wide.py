@@ -67,7 +67,7 @@ def test_a_wide_encoder_is_filled_checked_switched_to_and_retired(
     assert [uid for uid, _ in after] == [uid for uid, _ in before]
     assert [d for _, d in after] == pytest.approx([d for _, d in before], abs=2e-5)
 
-    rebuild(wide.engine)
+    rebuild(wide.engine, settings)
     assert find_row_faults(wide.engine, wide.other) == []
     with wide.engine.connect() as connection:
         assert find_index_faults(connection, wide.other) == []

@@ -8,6 +8,7 @@ from service.encoders.registry import ActiveEncoder
 from service.search.filters import Filters
 from service.studies import candidates, similar
 from service.studies.answer import Answer, Query
+from service.studies.candidates import DEPTH
 from service.studies.similar import similar_studies
 from tests.support.encoders import DIMENSION, unit
 from tests.support.galleries import fill
@@ -58,6 +59,35 @@ def test_lists_that_hold_all_that_there_is(
     found, known = ask(gallery, query, few=0), ask(gallery, query, few=50_000)
     assert found.studies == known.studies
     assert (len(found.studies), found.complete) == (38, True)
+
+
+def test_all_of_many_equals_are_candidates(gallery: Engine, encoder: ActiveEncoder) -> None:
+    """Copies of one study under other patients, more than a list holds, come in the same order."""
+    copied = slices_of(clustered_studies(STUDIES), "1.9.3")
+    # Those that come first into the gallery, and into answers, stand last in lists of slices.
+    for first, count in ((6000, 15), (5000, DEPTH + 10)):
+        copies = [made_study(first + n, copied) for n in range(count)]
+        fill(gallery, [one for copy in copies for one in copy], encoder)
+    query = Query("1.9.3", k=10)
+    found, known = ask(gallery, query, few=0), ask(gallery, query, few=50_000)
+    assert (found.method, found.complete) == ("candidates", True)
+    assert {study.study_instance_uid[:5] for study in known.studies} == {"1.9.6"}
+    assert found.studies == known.studies
+
+
+def test_equals_without_end_end_a_list(
+    gallery: Engine, encoder: ActiveEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blank slice is in every study: its list ends among equals, which is no proof of others."""
+    blank = unit(np.ones((1, DIMENSION)))
+    fill(gallery, [one for n in range(60) for one in made_study(5000 + n, blank)], encoder)
+    for name, value in (("DEPTH", 10), ("_MOST_LISTED", 30)):
+        monkeypatch.setattr(candidates, name, value)
+    found = ask(gallery, Query("1.9.5003", k=40, explain=True), few=0)
+    assert found.explanation is not None
+    assert found.explanation.studies_seen == 30
+    assert [study.distance for study in found.studies] == pytest.approx([0.0] * 30, abs=1e-5)
+    assert not found.complete
 
 
 def test_what_is_not_proven_is_said(gallery: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service.encoders.registry import ActiveEncoder
-from service.housekeeping import Housekeeping
+from service.housekeeping.keeper import Housekeeping
 from service.metrics import exposition
 from service.settings import Settings
 from service.verifying.canary import read_canary, run_canary

@@ -123,7 +123,7 @@ def test_what_is_hidden_has_no_vectors_of_any_encoder(sound: Sound) -> None:
 def test_an_index_that_is_broken_or_gone_is_found(sound: Sound) -> None:
     sound.break_index("broken_ccnew")
     assert sound.faults() == {"index invalid": 1}
-    assert rebuild(sound.engine).dropped == ("broken_ccnew",)
+    assert rebuild(sound.engine, sound.settings).dropped == ("broken_ccnew",)
     assert sound.verify().is_sound
     sound.run(f"DROP INDEX {sound.encoder.partition}_hnsw_idx")
     assert sound.faults() == {"index missing": 1}

@@ -3,15 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model.checkpoint import GroupKind, hash_group, load
 from model.dataset import Dataset
-from model.training.config import TrainConfig
+from model.embedder import Embedder
+from model.hashing import binary_codes
+from model.training.config import HashConfig, TrainConfig
 from model.training.export import export
 from model.training.origin import Origin
 from model.training.state import TrainingState
 from model.training.train import fit
+from model.turning import LEADING, TURN
 from tests.unit.model.made import dataset
 from tests.unit.model.training.runs import OPTIONS, TRAIN_SET, run, scheduled
 from tests.unit.model.training.settings import QUICK
@@ -69,3 +73,28 @@ def test_it_forgets_whom_it_was_trained_on_if_asked(tmp_path: Path) -> None:
     assert len(remembering.info.trained_on) == 16
     assert replace(remembering.info, trained_on=()) == forgetting.info
     assert remembering.weights.keys() == forgetting.weights.keys()
+
+
+WIDE_NETWORK = replace(QUICK.network, widths=(4, 8, 2000), embedding_dim=4096)
+
+
+def test_of_a_wide_network_the_leading_coordinates_tell_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as an index holds; its codes are those that it would have had, too."""
+    config = replace(scheduled(epochs=1), network=WIDE_NETWORK, hash=HashConfig(bits=64, steps=0))
+    state = fit(config, TRAIN_SET, None, tmp_path / "run", lambda _: None, OPTIONS)
+    turned = load(export(state, TRAIN_SET, tmp_path / "turned"))
+    monkeypatch.setattr("model.training.export.WIDE", 10_000)
+    plain = load(export(state, TRAIN_SET, tmp_path / "plain"))
+    assert turned.weights.keys() - plain.weights.keys() == {TURN}
+
+    others = dataset(60, seed=9).images
+    after, before = (Embedder(found).coordinates(others) for found in (turned, plain))
+    apart, as_far = (np.linalg.norm(found[:, None] - found, axis=2) for found in (after, before))
+    np.testing.assert_allclose(apart, as_far, atol=1e-4)
+    led = after[:, :LEADING].var(axis=0).sum() / after.var(axis=0).sum()
+    assert led > 0.99
+    assert led > before[:, :LEADING].var(axis=0).sum() / before.var(axis=0).sum()
+    same = binary_codes(after, turned) ^ binary_codes(before, plain)
+    assert np.bitwise_count(same).mean() < 0.1  # of eight bits

@@ -39,3 +39,10 @@ def test_an_empty_gallery_needs_no_more_than_the_least() -> None:
 def test_the_graph_grows_with_rows_dimensions_and_links() -> None:
     assert graph_bytes(2000, 450) == 2 * graph_bytes(1000, 450)
     assert graph_bytes(1000, 900) > graph_bytes(1000, 450) > graph_bytes(1000, 450, m=16)
+
+
+def test_memory_that_somebody_says_is_taken_as_it_is() -> None:
+    machine = Machine(24 * GIB, 12 * GIB, 4)
+    planned = building(MILLION, 450, machine, free_shm=12 * GIB, memory_bytes=GIB)
+    assert (planned.memory_bytes, planned.workers, planned.in_memory) == (GIB, 3, False)
+    assert building(MILLION, 450, machine, free_shm=GIB, memory_bytes=GIB).workers == 0
