@@ -99,14 +99,14 @@ class IncomingFile:
 
         Others may read the file meanwhile.
         """
-        if hasattr(os, "posix_fadvise"):
-            # Only advice: whether the disk takes the bytes is told by `sync`.
-            with contextlib.suppress(OSError):
-                # Linux starts writing pages back when told that they are not needed any more.
-                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        # Linux starts writing pages back when told that they are not needed any more.
+        self._forget_pages()
 
     def sync(self) -> None:
         """Bring what was written to the disk; others may read the file meanwhile.
+
+        Its pages leave the system's memory, to be those of the next file: taking fresh ones for
+        each can cost more than all the rest, and would crowd out the database's.
 
         Raises:
             OutOfResources: the disk does not take it; the caller is to discard the file.
@@ -116,6 +116,13 @@ class IncomingFile:
             os.fsync(self._descriptor)
         except OSError as error:
             raise _unwritten(error) from None
+        self._forget_pages()
+
+    def _forget_pages(self) -> None:
+        if hasattr(os, "posix_fadvise"):
+            # Only advice: whether the disk takes the bytes is told by `sync`.
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def publish(self) -> None:
         """Give a file that is synced its final name, if it has not got it yet.
