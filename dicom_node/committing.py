@@ -1,6 +1,6 @@
-"""Makes whole objects count, many at a time: files synced side by side, then one commit for all.
+"""Makes whole objects count, many at a time: one commit for all that wait.
 
-While the files are being synced their headers are read. Every object gets exactly one outcome, and
+The disk writes while headers are read and rows are made. Every object gets exactly one outcome, and
 only then is its peer answered. Nothing here blocks the thread that receives.
 """
 
@@ -26,7 +26,7 @@ class _NotOnDisk(Exception):
 
 
 class Committer:
-    """Threads that sync files and one that registers them; `submit` never waits."""
+    """A thread that registers what others may have prepared; `submit` never waits."""
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -68,7 +68,6 @@ class Committer:
                     raise OutOfResources("the node is stopping")
                 self._syncers.submit(arrival)
         except Exception as error:
-            arrival.settled.set()
             _refuse(arrival, as_dicom_error(error))
 
     def close(self) -> None:
@@ -150,7 +149,7 @@ class Committer:
 
         if not objects:
             return []
-        is_on_disk = all(arrival.settled.is_set() for arrival in group)
+        is_on_disk = all(arrival.is_synced for arrival in group)
         if is_on_disk:
             on_disk()
         try:
@@ -184,8 +183,7 @@ def _perhaps(error: DicomError) -> DicomError:
 
 
 def _refuse(arrival: Arrival, error: DicomError) -> None:
-    """Delete the file, once nobody syncs it any more, and tell its peer."""
-    arrival.settled.wait()
+    """Delete the file, and tell its peer."""
     _without_fail(arrival.file.discard)
     _answer(arrival, error)
 
