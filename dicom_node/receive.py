@@ -147,9 +147,8 @@ class Receiver:
             TooManyElements: it has more elements; the file is left to the caller.
             CannotUnderstand, DatasetMismatch: as for `receive`; the file is left to the caller.
         """
-        with file.opened() as opened:
-            found = dataset_source(opened, file.transfer_syntax_uid, file.dataset_offset)
-            header = header_of(found, strict=True, max_elements=max_elements)
+        found = dataset_source(file.opened(), file.transfer_syntax_uid, file.dataset_offset)
+        header = header_of(found, strict=True, max_elements=max_elements)
         _compare(header, announced)
         return ReceivedObject(header, StoredFile(file.name, file.size, file.sha256), source)
 
