@@ -17,6 +17,8 @@ from dicom_node.unexpected import as_dicom_error, unexpected
 from dicom_node.walking import MAX_ELEMENTS
 
 _MAX_GROUP = 256
+# More would hold up the answers to those who are committed.
+_AHEAD = 4
 # A header of more elements is read elsewhere: some take seconds, and all others would wait.
 _USUAL_ELEMENTS = 4096
 
@@ -35,6 +37,7 @@ class Committer:
         self._syncers = Syncers(then=self._unregistered.put)
         self._entrance = threading.Lock()
         self._is_closed = False
+        self._ahead: list[Arrival] = []
         self._registrar = threading.Thread(
             target=self._register, name="dicom-register", daemon=True
         )
@@ -79,17 +82,30 @@ class Committer:
         self._registrar.join()
 
     def _register(self) -> None:
-        while (first := self._unregistered.get()) is not None:
-            self._settle(self._examined([first, *self._waiting()]))
+        while (group := self._next_group()) is not None:
+            self._settle(group)
         self._unusual.put(None)
         self._examiner.join()
         while rest := self._waiting():
             self._settle(rest)
 
-    def _waiting(self) -> list[Arrival]:
+    def _next_group(self) -> list[Arrival] | None:
+        """Whose rows are to be written; waits for somebody, None at the end of the work."""
+        ahead, self._ahead = self._ahead, []
+        if ahead:
+            return ahead + self._examined(self._waiting())
+        first = self._unregistered.get()
+        return None if first is None else self._examined([first, *self._waiting()])
+
+    def _look_ahead(self) -> None:
+        """Read the headers of those who come next, while the database commits."""
+        if not self._ahead:
+            self._ahead = self._examined(self._waiting(_AHEAD))
+
+    def _waiting(self, most: int = _MAX_GROUP - 1) -> list[Arrival]:
         """Who waits to be registered, up to the end of them or of the work."""
         group: list[Arrival] = []
-        while len(group) < _MAX_GROUP - 1 and not self._unregistered.empty():
+        while len(group) < most and not self._unregistered.empty():
             arrival = self._unregistered.get()
             if arrival is None:
                 self._unregistered.put(None)
@@ -153,7 +169,9 @@ class Committer:
         if is_on_disk:
             on_disk()
         try:
-            outcomes = self._receiver.register_group(objects, None if is_on_disk else on_disk)
+            outcomes = self._receiver.register_group(
+                objects, None if is_on_disk else on_disk, self._look_ahead
+            )
             if len(outcomes) != len(objects):
                 raise RuntimeError("not every object has an outcome")
         except _NotOnDisk:

@@ -57,11 +57,15 @@ class AnnouncedObject:
 Register = Callable[[ReceivedObject], Registration]
 Outcome = Registration | DicomError
 OnDisk = Callable[[], None]
-RegisterGroup = Callable[[Sequence[ReceivedObject], OnDisk | None], Sequence[Outcome]]
+Meanwhile = Callable[[], None]
+RegisterGroup = Callable[
+    [Sequence[ReceivedObject], OnDisk | None, Meanwhile | None], Sequence[Outcome]
+]
 """Registers objects together, one commit for all; an outcome for each, in their order.
 
 Where the files are on their way to the disk still, it calls the second argument before it commits,
 and before it looks at a file. What that raises comes back to the caller, with nothing registered.
+The third, which never raises, may be called while the database commits.
 """
 
 
@@ -174,7 +178,12 @@ class Receiver:
         if isinstance(outcome, DicomError) or outcome in unreferred:
             self._store.remove(received.file.name)
 
-    def _one_by_one(self, group: Sequence[ReceivedObject], on_disk: OnDisk | None) -> list[Outcome]:
+    def _one_by_one(
+        self,
+        group: Sequence[ReceivedObject],
+        on_disk: OnDisk | None,
+        meanwhile: Meanwhile | None,
+    ) -> list[Outcome]:
         if on_disk is not None:
             on_disk()
         outcomes: list[Outcome] = []

@@ -56,12 +56,15 @@ class ExpressLane:
             self.close()
 
     def register(
-        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
+        self,
+        group: Sequence[ReceivedObject],
+        on_disk: Callable[[], None] | None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> frozenset[str]:
         """Register and commit those of a group that are ordinary; the names of their files.
 
         In one message where the files are on disk already, else in two: `on_disk` waits for the
-        disk while the server writes the rows.
+        disk while the server writes the rows, `meanwhile` does something else while it commits.
 
         Raises:
             DatabaseAway: it waited in vain, as the long way would; nothing was written.
@@ -78,12 +81,15 @@ class ExpressLane:
             connection.send(begin + _EXECUTE, (json.dumps(facts),))
             if on_disk is not None:
                 on_disk()
-            connection.answer()
-            rows = connection.rows()
-            if on_disk is not None:
+                connection.answer()
+                rows = connection.rows()
                 is_committing = True
                 connection.send("COMMIT")
-                connection.answer()
+            if meanwhile is not None:
+                meanwhile()
+            connection.answer()
+            if on_disk is None:
+                rows = connection.rows()
         except psycopg2.Error as error:
             self.close()
             if has_waited(error.pgcode):
