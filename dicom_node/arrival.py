@@ -1,8 +1,7 @@
 """An object whose dataset has come whole, on its way to being acknowledged."""
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dicom_node.errors import DicomError
 from dicom_node.incoming import IncomingFile
@@ -12,9 +11,9 @@ from dicom_node.unexpected import as_dicom_error
 
 @dataclass(eq=False)
 class Arrival:
-    """An object and who waits for its outcome.
+    """An object and who waits for its outcome; in the hands of one thread at a time.
 
-    `settled` is set once it is known whether its file is on the disk, or `failure` says why not.
+    `is_synced` once the disk was waited for; `failure` says why the object is not on it.
     """
 
     file: IncomingFile
@@ -23,23 +22,21 @@ class Arrival:
     done: Callable[[Outcome], None]
     received: ReceivedObject | None = None
     failure: DicomError | None = None
-    settled: threading.Event = field(default_factory=threading.Event)
-
-    def begin_sync(self) -> None:
-        """Have the disk start."""
-        self.file.begin_sync()
+    is_synced: bool = False
 
     def sync(self) -> None:
-        """Wait for the disk."""
+        """Wait for the disk, unless that was done."""
+        if self.is_synced:
+            return
+        self.is_synced = True
         try:
             self.file.sync()
         except Exception as error:
             self.failure = as_dicom_error(error)
-        self.settled.set()
 
     def publish(self) -> None:
         """Wait until the file is synced, and give it its name."""
-        self.settled.wait()
+        self.sync()
         try:
             if self.failure is None:
                 self.file.publish()

@@ -1,6 +1,6 @@
-"""Makes whole objects count, many at a time: files synced side by side, then one commit for all.
+"""Makes whole objects count, many at a time: one commit for all that wait.
 
-While the files are being synced their headers are read. Every object gets exactly one outcome, and
+The disk writes while headers are read and rows are made. Every object gets exactly one outcome, and
 only then is its peer answered. Nothing here blocks the thread that receives.
 """
 
@@ -17,6 +17,8 @@ from dicom_node.unexpected import as_dicom_error, unexpected
 from dicom_node.walking import MAX_ELEMENTS
 
 _MAX_GROUP = 256
+# More would hold up the answers to those who are committed.
+_AHEAD = 4
 # A header of more elements is read elsewhere: some take seconds, and all others would wait.
 _USUAL_ELEMENTS = 4096
 
@@ -26,7 +28,7 @@ class _NotOnDisk(Exception):
 
 
 class Committer:
-    """Threads that sync files and one that registers them; `submit` never waits."""
+    """A thread that registers what others may have prepared; `submit` never waits."""
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -35,6 +37,7 @@ class Committer:
         self._syncers = Syncers(then=self._unregistered.put)
         self._entrance = threading.Lock()
         self._is_closed = False
+        self._ahead: list[Arrival] = []
         self._registrar = threading.Thread(
             target=self._register, name="dicom-register", daemon=True
         )
@@ -68,7 +71,6 @@ class Committer:
                     raise OutOfResources("the node is stopping")
                 self._syncers.submit(arrival)
         except Exception as error:
-            arrival.settled.set()
             _refuse(arrival, as_dicom_error(error))
 
     def close(self) -> None:
@@ -80,17 +82,30 @@ class Committer:
         self._registrar.join()
 
     def _register(self) -> None:
-        while (first := self._unregistered.get()) is not None:
-            self._settle(self._examined([first, *self._waiting()]))
+        while (group := self._next_group()) is not None:
+            self._settle(group)
         self._unusual.put(None)
         self._examiner.join()
         while rest := self._waiting():
             self._settle(rest)
 
-    def _waiting(self) -> list[Arrival]:
+    def _next_group(self) -> list[Arrival] | None:
+        """Whose rows are to be written; waits for somebody, None at the end of the work."""
+        ahead, self._ahead = self._ahead, []
+        if ahead:
+            return ahead + self._examined(self._waiting())
+        first = self._unregistered.get()
+        return None if first is None else self._examined([first, *self._waiting()])
+
+    def _look_ahead(self) -> None:
+        """Read the headers of those who come next, while the database commits."""
+        if not self._ahead:
+            self._ahead = self._examined(self._waiting(_AHEAD))
+
+    def _waiting(self, most: int = _MAX_GROUP - 1) -> list[Arrival]:
         """Who waits to be registered, up to the end of them or of the work."""
         group: list[Arrival] = []
-        while len(group) < _MAX_GROUP - 1 and not self._unregistered.empty():
+        while len(group) < most and not self._unregistered.empty():
             arrival = self._unregistered.get()
             if arrival is None:
                 self._unregistered.put(None)
@@ -150,11 +165,13 @@ class Committer:
 
         if not objects:
             return []
-        is_on_disk = all(arrival.settled.is_set() for arrival in group)
+        is_on_disk = all(arrival.is_synced for arrival in group)
         if is_on_disk:
             on_disk()
         try:
-            outcomes = self._receiver.register_group(objects, None if is_on_disk else on_disk)
+            outcomes = self._receiver.register_group(
+                objects, None if is_on_disk else on_disk, self._look_ahead
+            )
             if len(outcomes) != len(objects):
                 raise RuntimeError("not every object has an outcome")
         except _NotOnDisk:
@@ -184,8 +201,7 @@ def _perhaps(error: DicomError) -> DicomError:
 
 
 def _refuse(arrival: Arrival, error: DicomError) -> None:
-    """Delete the file, once nobody syncs it any more, and tell its peer."""
-    arrival.settled.wait()
+    """Delete the file, and tell its peer."""
     _without_fail(arrival.file.discard)
     _answer(arrival, error)
 

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,6 +21,7 @@ from dicom_node.errors import CannotUnderstand
 from dicom_node.incoming import IncomingFile
 from dicom_node.meta import PREFIX, FileMeta, read_meta, stored_transfer_syntax
 
+_BUCKETS = 256
 _CHUNK = 1 << 20
 _log = logging.getLogger("precuneus.node")
 
@@ -63,7 +65,7 @@ class ObjectStore:
             folder.mkdir(mode=0o700, exist_ok=True)
             if folder.stat().st_mode & 0o777 != 0o700:
                 folder.chmod(0o700)
-        buckets = [self._objects / f"{number:02x}" for number in range(256)]
+        buckets = [self._objects / f"{number:02x}" for number in range(_BUCKETS)]
         missing = [bucket for bucket in buckets if not bucket.is_dir()]
         for bucket in missing:
             bucket.mkdir(mode=0o700, exist_ok=True)
@@ -79,9 +81,9 @@ class ObjectStore:
         Raises:
             OutOfResources: the disk does not take it.
         """
-        # Asked of the system: a state of our own would be shared with a process that is forked, and
-        # its file would take the place of ours.
-        identity = os.urandom(16).hex()
+        # Asked of the system: a process that is forked would share a state of our own, and its file
+        # take our file's place. One folder for each second gives a sync fewer places to write to.
+        identity = f"{int(time.time()) % _BUCKETS:02x}{os.urandom(15).hex()}"
         return IncomingFile(self._objects, identity, meta, transfer_syntax_uid)
 
     def write(self, parts: Iterable[bytes | memoryview], meta: bytes) -> StoredFile:

@@ -7,10 +7,7 @@ Memory does not grow with it.
 import contextlib
 import fcntl
 import hashlib
-import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -45,8 +42,10 @@ class IncomingFile:
         self._head = bytearray()
         self._descriptor = -1
         self._is_published = False
-        with self._or_discarded():
+        try:
             self._descriptor = _locked_new_file(self._unfinished)
+        except BaseException as error:
+            raise self._discarded(error) from None
         self._add(PREFIX + meta)
 
     def write(self, piece: bytes | memoryview) -> None:
@@ -73,12 +72,14 @@ class IncomingFile:
             OutOfResources: the disk does not take them; nothing is left behind.
         """
         pieces, self._pieces = self._pieces, []
-        with self._or_discarded():
+        try:
             while pieces:
                 pieces = _after(os.writev(self._descriptor, pieces), pieces)
+        except BaseException as error:
+            raise self._discarded(error) from None
 
     def opened(self) -> BinaryIO:
-        """What has been written, to be read; it need not be closed."""
+        """What has been written, to be read from; there is nothing to be closed."""
         self.flush()
         return cast(BinaryIO, _Written(self._descriptor, self._head, self.size))
 
@@ -88,8 +89,10 @@ class IncomingFile:
         Raises:
             OutOfResources: the disk does not take it; nothing is left behind.
         """
-        with self._or_discarded():
+        try:
             self.sync()
+        except BaseException as error:
+            raise self._discarded(error) from None
         self.publish()
         self.close()
         return self.sha256
@@ -99,14 +102,14 @@ class IncomingFile:
 
         Others may read the file meanwhile.
         """
-        if hasattr(os, "posix_fadvise"):
-            # Only advice: whether the disk takes the bytes is told by `sync`.
-            with contextlib.suppress(OSError):
-                # Linux starts writing pages back when told that they are not needed any more.
-                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        # Linux starts writing pages back when told that they are not needed any more.
+        self._forget_pages()
 
     def sync(self) -> None:
         """Bring what was written to the disk; others may read the file meanwhile.
+
+        Its pages leave the system's memory, to be those of the next file: taking fresh ones for
+        each can cost more than all the rest, and would crowd out the database's.
 
         Raises:
             OutOfResources: the disk does not take it; the caller is to discard the file.
@@ -116,6 +119,13 @@ class IncomingFile:
             os.fsync(self._descriptor)
         except OSError as error:
             raise _unwritten(error) from None
+        self._forget_pages()
+
+    def _forget_pages(self) -> None:
+        if hasattr(os, "posix_fadvise"):
+            # Only advice: whether the disk takes the bytes is told by `sync`.
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def publish(self) -> None:
         """Give a file that is synced its final name, if it has not got it yet.
@@ -127,8 +137,10 @@ class IncomingFile:
         """
         if self._is_published:
             return
-        with self._or_discarded():
+        try:
             os.rename(self._unfinished, self._path)  # noqa: PTH104
+        except BaseException as error:
+            raise self._discarded(error) from None
         self._is_published = True
 
     @property
@@ -152,19 +164,14 @@ class IncomingFile:
         if descriptor >= 0:
             os.close(descriptor)
 
-    @contextmanager
-    def _or_discarded(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                self.discard()
-            if not isinstance(error, OSError):
-                raise
-            raise _unwritten(error) from None
+    def _discarded(self, error: BaseException) -> BaseException:
+        """What to raise for an error, after which nothing is to be left behind."""
+        with contextlib.suppress(OSError):
+            self.discard()
+        return _unwritten(error) if isinstance(error, OSError) else error
 
 
-class _Written(io.RawIOBase):
+class _Written:
     """The bytes of a file of `size`, whose beginning is `head`; it does not own the descriptor."""
 
     def __init__(self, descriptor: int, head: bytearray, size: int) -> None:
@@ -172,12 +179,6 @@ class _Written(io.RawIOBase):
         self._head = head
         self._size = size
         self._position = 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
 
     def tell(self) -> int:
         return self._position

@@ -57,11 +57,15 @@ class AnnouncedObject:
 Register = Callable[[ReceivedObject], Registration]
 Outcome = Registration | DicomError
 OnDisk = Callable[[], None]
-RegisterGroup = Callable[[Sequence[ReceivedObject], OnDisk | None], Sequence[Outcome]]
+Meanwhile = Callable[[], None]
+RegisterGroup = Callable[
+    [Sequence[ReceivedObject], OnDisk | None, Meanwhile | None], Sequence[Outcome]
+]
 """Registers objects together, one commit for all; an outcome for each, in their order.
 
 Where the files are on their way to the disk still, it calls the second argument before it commits,
 and before it looks at a file. What that raises comes back to the caller, with nothing registered.
+The third, which never raises, may be called while the database commits.
 """
 
 
@@ -147,9 +151,8 @@ class Receiver:
             TooManyElements: it has more elements; the file is left to the caller.
             CannotUnderstand, DatasetMismatch: as for `receive`; the file is left to the caller.
         """
-        with file.opened() as opened:
-            found = dataset_source(opened, file.transfer_syntax_uid, file.dataset_offset)
-            header = header_of(found, strict=True, max_elements=max_elements)
+        found = dataset_source(file.opened(), file.transfer_syntax_uid, file.dataset_offset)
+        header = header_of(found, strict=True, max_elements=max_elements)
         _compare(header, announced)
         return ReceivedObject(header, StoredFile(file.name, file.size, file.sha256), source)
 
@@ -175,7 +178,12 @@ class Receiver:
         if isinstance(outcome, DicomError) or outcome in unreferred:
             self._store.remove(received.file.name)
 
-    def _one_by_one(self, group: Sequence[ReceivedObject], on_disk: OnDisk | None) -> list[Outcome]:
+    def _one_by_one(
+        self,
+        group: Sequence[ReceivedObject],
+        on_disk: OnDisk | None,
+        meanwhile: Meanwhile | None,
+    ) -> list[Outcome]:
         if on_disk is not None:
             on_disk()
         outcomes: list[Outcome] = []

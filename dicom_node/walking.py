@@ -50,6 +50,7 @@ class Walker:
         self._short = struct.Struct(f"{order}H")
         self._block, self._block_at = b"", 0
         self._steps, self._max_steps = 0, max_elements
+        self._pause_at = min(_STEPS_AT_A_TIME, max_elements + 1)
         beginning = self._take(source.start, 6)[4:6]
         self.is_explicit = beginning in _KNOWN or (
             not declared_implicit and beginning.isalpha() and beginning.isupper()
@@ -81,11 +82,18 @@ class Walker:
 
     def _value(self, offset: int, length: int) -> bytes:
         """A value; one that is absurdly long or of no length counts as empty."""
-        return b"" if length > _MAX_VALUE_BYTES else self._take(offset, length)
+        if length > _MAX_VALUE_BYTES:
+            return b""
+        start = offset - self._block_at
+        if 0 <= start <= start + length <= len(self._block):
+            return self._block[start : start + length]
+        return self._take(offset, length)
 
     def _element(self) -> _Element:
         """The element at the present position, checked to lie within the dataset."""
-        self._step()
+        self._steps += 1
+        if self._steps >= self._pause_at:
+            self._pause()
         at = self._position
         header, place = self._block, at - self._block_at
         if not 0 <= place <= len(header) - 12:
@@ -132,7 +140,9 @@ class Walker:
         if length != UNDEFINED_LENGTH:
             return
         while position + 8 <= self._size:
-            self._step()
+            self._steps += 1
+            if self._steps >= self._pause_at:
+                self._pause()
             group, number, length = self._tags.unpack(self._take(position, 8))
             if group << 16 | number != ITEM:
                 return
@@ -142,12 +152,12 @@ class Walker:
                     "the dataset is cut off: pixel data are shorter than declared"
                 )
 
-    def _step(self) -> None:
-        self._steps += 1
-        if self._steps % _STEPS_AT_A_TIME == 0:
-            time.sleep(_REST_S)
+    def _pause(self) -> None:
+        """Rest, unless it has been too long a walk."""
         if self._steps > self._max_steps:
             raise TooManyElements(f"the dataset has more than {self._max_steps} elements")
+        time.sleep(_REST_S)
+        self._pause_at = min(self._steps + _STEPS_AT_A_TIME, self._max_steps + 1)
 
     def _take(self, position: int, length: int) -> bytes:
         """Bytes of the dataset, fewer where it ends; read in blocks."""

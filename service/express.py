@@ -6,17 +6,16 @@ nothing more to do. Whatever else it meets it leaves to `service.registering`. N
 
 import json
 import logging
-import select
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
-from typing import Any
+from contextlib import suppress
 
 import psycopg2
-from sqlalchemy import Engine, PoolProxiedConnection
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.receive import ReceivedObject
 from service.admitting import Admission
+from service.db.direct import DirectConnection
 from service.registering_failures import DatabaseAway, has_waited
 from service.registering_statement import PREPARE
 
@@ -41,50 +40,56 @@ class ExpressLane:
         self._engine = engine
         self._admission = admission
         self._session = session
-        self._connection: PoolProxiedConnection | None = None
+        self._connection: DirectConnection | None = None
 
     def open(self) -> None:
         """Connect, unless that is done; where it fails, the long way goes on."""
         if self._connection is not None:
             return
         try:
-            self._connection = self._engine.raw_connection()
-            driver: Any = self._connection.driver_connection
-            self._connection.detach()
-            driver.autocommit = True
-            with driver.cursor() as cursor:
-                cursor.execute(f"{self._session}; {PREPARE}")
+            self._connection = DirectConnection(self._engine)
+            self._connection.send(f"{self._session}; {PREPARE}")
+            self._connection.answer()
         except (SQLAlchemyError, psycopg2.Error) as error:
             fields = {"action": "express.closed", "error": type(error).__name__}
             _LOG.warning("the short way into the gallery stays closed", extra=fields)
             self.close()
 
     def register(
-        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
+        self,
+        group: Sequence[ReceivedObject],
+        on_disk: Callable[[], None] | None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> frozenset[str]:
         """Register and commit those of a group that are ordinary; the names of their files.
 
-        In one message where the files are on disk already, else in two, with `on_disk` between
-        them: the rows are written while the disk writes.
+        In one message where the files are on disk already, else in two: `on_disk` waits for the
+        disk while the server writes the rows, `meanwhile` does something else while it commits.
 
         Raises:
             DatabaseAway: it waited in vain, as the long way would; nothing was written.
             InDoubt: the connection broke. The long way finds what was written, and keeps it.
             what `on_disk` raises, and then nothing was written.
         """
-        facts = self._admission.ordinary_facts(group) if self._is_alive() else None
-        if self._connection is None or facts is None:
+        connection = self._living()
+        facts = self._admission.ordinary_facts(group) if connection is not None else None
+        if connection is None or facts is None:
             return frozenset()
         is_committing = on_disk is None
         try:
-            with closing(self._connection.cursor()) as cursor:
-                begin = "" if on_disk is None else _BEGIN
-                cursor.execute(begin + _EXECUTE, (json.dumps(facts),))
-                rows = cursor.fetchall()
-                if on_disk is not None:
-                    on_disk()
-                    is_committing = True
-                    cursor.execute("COMMIT")
+            begin = "" if on_disk is None else _BEGIN
+            connection.send(begin + _EXECUTE, (json.dumps(facts),))
+            if on_disk is not None:
+                on_disk()
+                connection.answer()
+                rows = connection.rows()
+                is_committing = True
+                connection.send("COMMIT")
+            if meanwhile is not None:
+                meanwhile()
+            connection.answer()
+            if on_disk is None:
+                rows = connection.rows()
         except psycopg2.Error as error:
             self.close()
             if has_waited(error.pgcode):
@@ -107,28 +112,20 @@ class ExpressLane:
         if not dropped_before or self._connection is None:
             return
         try:
-            with closing(self._connection.cursor()) as cursor:
-                cursor.execute(_FORGET, (list(dropped_before),))
+            self._connection.send(_FORGET, (list(dropped_before),))
+            self._connection.answer()
         except psycopg2.Error as error:
             fields = {"action": "express.not_forgotten", "error": type(error).__name__}
             _LOG.warning("objects are noted as dropped although they are here", extra=fields)
             self.close()
 
-    def _is_alive(self) -> bool:
-        """Whether the server is there, as far as can be told without asking it.
-
-        One that ended has said so, or closed the connection; else nothing comes before a question.
-        """
-        if self._connection is None:
-            return False
-        waiting = select.poll()
-        waiting.register(self._connection.fileno(), select.POLLIN)
-        if waiting.poll(0):
+    def _living(self) -> DirectConnection | None:
+        if self._connection is not None and not self._connection.is_alive():
             self.close()
-        return self._connection is not None
+        return self._connection
 
     def close(self) -> None:
-        """Give the connection back, and with it whatever was not committed."""
+        """End the connection, and with it whatever was not committed."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(psycopg2.Error):

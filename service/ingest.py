@@ -99,14 +99,17 @@ class GroupRegistrar(GalleryRegistrar):
         self._express = ExpressLane(engine, self._admission, _SESSION)
 
     def register_group(
-        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
+        self,
+        group: Sequence[ReceivedObject],
+        on_disk: Callable[[], None] | None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Sequence[Outcome]:
         """As `dicom_node.receive.RegisterGroup` says.
 
         Nearly all go the short way; the rest, and all where that is closed, the long one.
         """
         try:
-            stored, in_doubt = self._express.register(group, on_disk), False
+            stored, in_doubt = self._express.register(group, on_disk, meanwhile), False
         except InDoubt:
             stored, in_doubt = frozenset[str](), True
         except DatabaseAway as error:

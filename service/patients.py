@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
@@ -39,9 +40,14 @@ class PatientKeyer:
         return self._digest("fingerprint").hex
 
     def _digest(self, *parts: str) -> UUID:
-        # Lengths in front keep ("ab", "c") and ("a", "bc") apart.
-        message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)
-        return UUID(bytes=hmac.digest(self._secret, message, hashlib.sha256)[:16])
+        return _digest(self._secret, *parts)
+
+
+@lru_cache(maxsize=256)  # the objects of a patient come together
+def _digest(secret: bytes, *parts: str) -> UUID:
+    # Lengths in front keep ("ab", "c") and ("a", "bc") apart.
+    message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)
+    return UUID(bytes=hmac.digest(secret, message, hashlib.sha256)[:16])
 
 
 def load_patient_keyer(secret_file: Path) -> PatientKeyer:

@@ -1,5 +1,6 @@
 """The DICOM node as a process: settle what an interrupted run left, then receive."""
 
+import gc
 import logging
 import resource
 from threading import Event, Thread
@@ -62,6 +63,8 @@ def run_node(settings: Settings) -> int:
             take_commitment=commitment.take,
             vet=known_peers.vet,
         )
+        # What is loaded by now stays: no collection need look through it again.
+        gc.freeze()
         node.start()
         commitment.start()
         housekeeping.start()

@@ -27,7 +27,10 @@ class Groups:
         self.outcome: Callable[[ReceivedObject], Outcome] = lambda _: Registration.STORED
 
     def __call__(
-        self, group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None
+        self,
+        group: Sequence[ReceivedObject],
+        on_disk: Callable[[], None] | None,
+        meanwhile: Callable[[], None],
     ) -> list[Outcome]:
         assert self.gate.wait(30)
         self.groups.append([received.header.sop_instance_uid for received in group])
@@ -183,7 +186,7 @@ def test_a_file_that_failed_leaves_nothing_behind_where_the_database_failed_too(
     def fail(_file: IncomingFile) -> None:
         raise OutOfResources("the disk is broken")
 
-    def refuse(group: Sequence[ReceivedObject], on_disk: Callable[[], None]) -> list[Outcome]:
+    def refuse(group: Sequence[ReceivedObject], *_: object) -> list[Outcome]:
         return [OutOfResources("the database is away")] * len(group)
 
     monkeypatch.setattr(IncomingFile, "sync", fail)

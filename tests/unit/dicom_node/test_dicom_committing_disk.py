@@ -63,3 +63,26 @@ def test_a_file_that_cannot_be_deleted_is_let_go(
         node.await_outcomes("1.2.1")
     (left,) = node.store.path("").rglob("*.part")
     assert not node.store.is_held(f"{left.parent.name}/{left.name}")
+
+
+def test_files_leave_the_systems_memory_once_they_are_synced(node: Node) -> None:
+    uids = [f"1.2.{number}" for number in range(1, 9)]
+    for uid in uids:
+        node.submit(node.begin(uid), uid)
+    node.await_outcomes(*uids)
+    paths = list(node.store.path("").rglob("*.dcm"))
+    assert len(paths) == len(uids)
+    # Only advice, which one or the other may escape.
+    assert sum(map(is_in_memory, paths)) < len(paths) / 2
+
+
+def is_in_memory(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.preadv(descriptor, [bytearray(4096)], 0, os.RWF_NOWAIT) > 0
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        pytest.skip(f"the file system does not tell: {error.strerror}")
+    finally:
+        os.close(descriptor)
