@@ -5,8 +5,8 @@ comes beyond makes it begin anew. The plans hold for any values (`service.db.eng
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg2
+from psycopg2.errors import FeatureNotSupported, InvalidSqlStatementName
 from psycopg2.extras import NamedTupleCursor
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import DBAPIError
@@ -39,8 +40,9 @@ def run_prepared(
     They are set whenever it is planned, too. Types of parameters must follow from where they stand.
     """
     parts = _parts(statement)
-    _prepare(connection, parts, connection.exec_driver_sql)
-    return connection.exec_driver_sql(settings + parts.execute, _bound(parts, values))
+    with _given_up_with_its_plans(connection):
+        _prepare(connection, parts, connection.exec_driver_sql)
+        return connection.exec_driver_sql(settings + parts.execute, _bound(parts, values))
 
 
 def fetch_prepared(
@@ -52,8 +54,9 @@ def fetch_prepared(
         DBAPIError: as SQLAlchemy raises it.
     """
     parts = _parts(statement)
-    _prepare(connection, parts, connection.exec_driver_sql)
-    return _fetch(connection, settings + parts.execute, _bound(parts, values))
+    with _given_up_with_its_plans(connection):
+        _prepare(connection, parts, connection.exec_driver_sql)
+        return _fetch(connection, settings + parts.execute, _bound(parts, values))
 
 
 def fetch_alone(
@@ -71,13 +74,47 @@ def fetch_alone(
     parts, raw = _parts(statement), connection.connection.driver_connection
     if raw is None:
         raise ValueError("the connection is closed")
+    before = raw.autocommit
     raw.autocommit = True  # Without it the driver sends BEGIN by itself, and waits.
     try:
-        _prepare(connection, parts, lambda sql: _fetch(connection, f"{sql}; SELECT", {}))
-        return _fetch(connection, settings + parts.execute, _bound(parts, values))
+        return _fetch_once_more(connection, parts, settings, _bound(parts, values))
     finally:
         if not raw.closed:
-            raw.autocommit = False
+            raw.autocommit = before
+
+
+def _fetch_once_more(
+    connection: Connection, parts: "_Statement", settings: str, bound: dict[str, Any]
+) -> Sequence[Any]:
+    def send(sql: str) -> object:
+        return _fetch(connection, f"{sql}; SELECT", {})
+
+    _prepare(connection, parts, send)
+    try:
+        return _fetch(connection, settings + parts.execute, bound)
+    except DBAPIError as error:
+        if not _is_of_no_use(error):
+            raise
+    send("DEALLOCATE ALL")
+    connection.info[_KEY].clear()
+    _prepare(connection, parts, send)
+    return _fetch(connection, settings + parts.execute, bound)
+
+
+def _is_of_no_use(error: DBAPIError) -> bool:
+    """Whether a plan is to blame that the server forgot, or whose table is another now."""
+    return isinstance(error.orig, InvalidSqlStatementName | FeatureNotSupported)
+
+
+@contextmanager
+def _given_up_with_its_plans(connection: Connection) -> Iterator[None]:
+    """In a transaction nothing can be tried again, but the next one must not find such a plan."""
+    try:
+        yield
+    except DBAPIError as error:
+        if _is_of_no_use(error):
+            connection.invalidate(error)
+        raise
 
 
 def _fetch(connection: Connection, sql: str, bound: dict[str, Any]) -> Sequence[Any]:

@@ -17,7 +17,7 @@ from service.search.question import MAXIMUM_RANK, Collapse, Page, Question, ask
 from service.search.reporting import report_of
 from service.search.scanning import Candidates, resolve, scan
 from service.search.target import Target
-from service.search.walking import Walk, Walked, first_walk, plan_as_usual, walk
+from service.search.walking import Walk, Walked, first_walk, walk
 
 __all__ = ["MAXIMUM_RANK", "Collapse", "nearest"]
 
@@ -41,8 +41,8 @@ def nearest(
 
     They follow the first `offset`, or what stands at the place `after`; ranks count on from there.
     `collapse` keeps the nearest slice of each series or patient. Equal distances are put in the
-    order of SOP Instance UID and frame. `begun` is a walk that was gone already in this
-    transaction and cannot vouch for its answer.
+    order of SOP Instance UID and frame. `begun` is a walk that was gone already and
+    could not vouch for its answer.
 
     Raises:
         InvalidParameter: k or offset is out of range, or the filters contradict themselves.
@@ -97,7 +97,6 @@ def _walk(connection: Connection, question: Question, way: Walk, steps: list[Ste
     started = perf_counter()
     walked = walk(connection, question, way)
     steps.append(Step(f"walk of {way.rows} rows", walked.rows_walked, _ms_since(started)))
-    plan_as_usual(connection)
     return walked
 
 

@@ -10,14 +10,18 @@ from service.encoders.partitions import indexed
 from service.search.question import Question
 
 _IN_ORDER = 'ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame'
+# Two vectors, each rounded by 2^-11 of its length, for the row and for one that was not seen.
+_ROUNDING = 4 / 2**11
 _GROUPS = {"series": "series_id", "patient": "patient_key"}
 
 
 def walk_statement(question: Question) -> str:
     """What passes of the `:walk` rows that the index holds for the nearest.
 
-    `place` says how many of those are at least as near as a row, going by what the index holds of
-    them. A projection makes no distance longer: if it alone is farther than the row, so is all.
+    `place` says how many of those may be at least as near as a row, going by what the index holds
+    of them. Half precision moves no distance by more than it may round: rows that near beyond a
+    row count, too, or a walk that ends among them would vouch for what it came upon. A projection
+    makes no distance longer: if it alone is farther than the row, so is all.
     Each row tells of the whole walk, too: how many rows it `walked`, how many of them passed (or
     groups, after the position), and whether it `found_self`, the query's own row. Where nothing
     passed there is one row of nulls.
@@ -26,7 +30,12 @@ def walk_statement(question: Question) -> str:
     point, dimension = question.point, encoder.dimension
     order = f"{indexed('e.coordinates', dimension)} <-> {indexed(point, dimension)}"
     columns, told = f"e.coordinates <-> {point} AS distance", ", n.place"
-    place = "count(*) OVER (ORDER BY distance)"
+    # Of a slice that was just deleted there is no length, and nothing is found.
+    rounding = f"(SELECT coalesce({_ROUNDING} * vector_norm({point}), 0))"
+    place = (
+        "count(*) OVER (ORDER BY distance RANGE BETWEEN UNBOUNDED PRECEDING"
+        f" AND {rounding} FOLLOWING)"
+    )
     if encoder.is_projected:
         columns, place = f"{columns}, {order} AS bound", "NULL"
         told = ", (SELECT count(*) FROM walked w WHERE w.bound <= n.distance) AS place"

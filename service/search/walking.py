@@ -83,10 +83,12 @@ class Walked:
 def walk(connection: Connection, question: Question, way: Walk) -> Walked:
     """Look for the rows asked for among those that the index holds for the nearest.
 
-    The settings of the walk hold until `plan_as_usual`, or the end of the transaction.
+    What follows in the transaction is planned as if there had been no walk.
     """
     statement, values = walk_statement(question), bound_by(question, way)
-    return judged(fetch_prepared(connection, statement, values, way.settings), question, way)
+    rows = fetch_prepared(connection, statement, values, way.settings)
+    _plan_as_usual(connection)
+    return judged(rows, question, way)
 
 
 def bound_by(question: Question, way: Walk) -> dict[str, Any]:
@@ -117,8 +119,7 @@ def _fetched(question: Question) -> int:
     return question.page.wanted + (1 if question.page.position is None else 2)
 
 
-def plan_as_usual(connection: Connection) -> None:
-    """Let what follows in the transaction be planned as if there had been no walk."""
+def _plan_as_usual(connection: Connection) -> None:
     with closing(connection.connection.cursor()) as cursor:  # a third of the time of the longer way
         try:
             cursor.execute(_RESET)

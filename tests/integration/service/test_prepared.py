@@ -1,8 +1,10 @@
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from service.db.prepared import run_prepared
+from service.db.prepared import fetch_alone, fetch_prepared, run_prepared
 
 STATEMENT = "SELECT :number + 1 AS next, CAST(:key AS uuid) = :key AS same, 'a::b' AS kept"
 
@@ -38,3 +40,27 @@ def test_a_connection_keeps_a_bounded_number_of_plans(engine: Engine) -> None:
         ]
         assert found == list(range(1, 51))
         assert 0 < plans(connection) <= 32
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["DEALLOCATE ALL", "ALTER TABLE encoder ALTER COLUMN name TYPE varchar(99)"],
+)
+def test_a_plan_that_is_of_no_use_any_more_is_made_anew(engine: Engine, change: str) -> None:
+    statement = "SELECT name FROM encoder WHERE :number > 0"
+    with engine.connect() as connection:
+        assert fetch_alone(connection, statement, {"number": 1}, "") == []
+        connection.execute(text(change))
+        connection.commit()
+        assert fetch_alone(connection, statement, {"number": 1}, "") == []
+
+
+def test_in_a_transaction_the_next_connection_has_no_such_plan(engine: Engine) -> None:
+    statement = "SELECT :number + 1 AS next"
+    with engine.connect() as connection:
+        fetch_prepared(connection, statement, {"number": 1})
+        connection.execute(text("DEALLOCATE ALL"))
+        with pytest.raises(DBAPIError):
+            fetch_prepared(connection, statement, {"number": 1})
+    with engine.connect() as connection:
+        assert fetch_prepared(connection, statement, {"number": 1})[0].next == 2

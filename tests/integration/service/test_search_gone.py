@@ -1,6 +1,5 @@
 """Searches whose query, or whose connection, goes away in the middle."""
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from service.encoders.registry import ActiveEncoder
 from service.errors import InstanceUnknown
 from service.hashing.filling import make_codes
 from service.hashing.search import hashed_nearest
-from service.search import direct
+from service.search import direct, walking
 from service.search.filters import EVERYTHING
 from service.search.found import Position
 from service.search.nearest import nearest
@@ -21,7 +20,6 @@ from service.search.target import EmbeddedSlice, Target, find_slice
 from service.settings import Settings
 from tests.support.galleries import clustered_instances, fill
 
-nearest_module = importlib.import_module("service.search.nearest")
 QUERY = "1.2.826.3.0.0"
 PLACE = Position(3, 0.1, "1", 1)
 
@@ -68,7 +66,7 @@ def ended_before(engine: Engine, pid: int, then: Callable[..., Any]) -> Callable
 
 @pytest.mark.parametrize(
     ("asked_before", "step"),
-    [(False, (nearest_module, "plan_as_usual")), (True, (direct, "fetch_alone"))],
+    [(False, (walking, "_plan_as_usual")), (True, (direct, "fetch_alone"))],
 )
 def test_a_server_that_goes_in_the_middle_is_one_that_is_away(
     engine: Engine,

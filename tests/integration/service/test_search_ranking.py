@@ -98,12 +98,15 @@ def worst(method: str, asked: int) -> int:
 
 @pytest.mark.parametrize("method", ["hnsw", "exact"])
 def test_the_ranking_is_numpys(gallery: Gallery, method: str) -> None:
-    missing = 0
+    missing, otherwise = 0, 0
     for number in queries(100):
         answer = gallery.ask(Query(gallery.uids[number], k=K, exact=method == "exact"))
-        assert (answer.method, answer.complete) == (method, True)
+        assert answer.complete
+        otherwise += answer.method != method
         missing += lost(gallery, answer, gallery.patients != gallery.patients[number], number)
     assert missing <= worst(method, 100 * K)
+    # Where a short walk does not suffice, comparing 3,000 slices takes less than a longer one.
+    assert otherwise <= (10 if method == "hnsw" else 0)
 
 
 def test_the_patients_own_slices_come_when_asked_for(gallery: Gallery) -> None:
