@@ -86,7 +86,9 @@ class Committer:
             self._settle(group)
         self._unusual.put(None)
         self._examiner.join()
-        while rest := self._waiting():
+        # Whoever is settled has others looked at ahead, and these must be settled, too.
+        while rest := self._ahead + self._waiting():
+            self._ahead = []
             self._settle(rest)
 
     def _next_group(self) -> list[Arrival] | None:

@@ -39,7 +39,7 @@ def _rebuild(before: str, after: str) -> None:
         op.execute(
             f"CREATE INDEX {index}_after ON {table} USING hnsw"
             f" ((coordinates::{after}({dimension})) {after}_l2_ops)"
-            " WITH (m = 24, ef_construction = 400)"
+            " WITH (m = 24, ef_construction = 600)"
         )
     # Only from here on searches wait, until the migration is committed.
     for _, index, _ in found:

@@ -8,7 +8,7 @@ import select
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import POLL_OK, POLL_READ
+from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE
 from sqlalchemy import Engine
 
 _CONNECTING_MS = 5000
@@ -27,12 +27,13 @@ class DirectConnection:
             SQLAlchemyError, psycopg2.Error: the server cannot be reached.
         """
         self._connection = psycopg2.connect(**_parameters(engine), async_=True)
-        descriptor = self._connection.fileno()
-        self._reading, self._writing = select.poll(), select.poll()
-        self._reading.register(descriptor, select.POLLIN)
-        self._writing.register(descriptor, select.POLLOUT)
         try:
-            self._wait(_CONNECTING_MS)
+            # Each address that is tried has a socket of its own, until one has answered.
+            while (awaited := self._connection.poll()) != POLL_OK:
+                _await(_watching(self._connection.fileno(), awaited), _CONNECTING_MS)
+            descriptor = self._connection.fileno()
+            self._reading = _watching(descriptor, POLL_READ)
+            self._writing = _watching(descriptor, POLL_WRITE)
             self._cursor = self._connection.cursor()
         except BaseException:
             self._connection.close()
@@ -44,7 +45,8 @@ class DirectConnection:
 
     def answer(self) -> None:
         """Wait until what was sent is done."""
-        self._wait(None)
+        while (awaited := self._connection.poll()) != POLL_OK:
+            _await(self._reading if awaited == POLL_READ else self._writing, None)
 
     def rows(self) -> list[tuple[Any, ...]]:
         """What the last of the statements returned."""
@@ -62,11 +64,16 @@ class DirectConnection:
         """End it, and with it what is not committed."""
         self._connection.close()
 
-    def _wait(self, milliseconds: int | None) -> None:
-        while (awaited := self._connection.poll()) != POLL_OK:
-            watch = self._reading if awaited == POLL_READ else self._writing
-            if not watch.poll(milliseconds):
-                raise psycopg2.OperationalError("the server does not answer")
+
+def _watching(descriptor: int, awaited: int) -> select.poll:
+    watch = select.poll()
+    watch.register(descriptor, select.POLLIN if awaited == POLL_READ else select.POLLOUT)
+    return watch
+
+
+def _await(watch: select.poll, milliseconds: int | None) -> None:
+    if not watch.poll(milliseconds):
+        raise psycopg2.OperationalError("the server does not answer")
 
 
 def _parameters(engine: Engine) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from service.errors import Unavailable
 from service.tuning.building import HNSW_M
 from service.tuning.partitions import tune_partition
 
-# Slices lie in clusters: at 256 some builds left one of these out of reach, at 400 none did, and
-# short walks may be relied on (docs/search.md). Building takes longer by a half.
-HNSW_EF_CONSTRUCTION = 400
+# Slices lie in clusters, and some far from all: at 256 some of them are out of reach, at 400 what
+# lies around the lonely ones, at 600 nothing (docs/search.md). Building takes longer by two thirds.
+HNSW_EF_CONSTRUCTION = 600
 # pgvector's HNSW indexes `vector` up to 2,000 dimensions; inline storage ends there too.
 MAXIMUM_DIMENSION = 2000
 # Of longer coordinates the index holds so many: a projection, whose distances are never longer.

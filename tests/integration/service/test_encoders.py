@@ -81,7 +81,7 @@ def test_coordinates_lie_inline_under_an_index(engine: Engine, encoder: ActiveEn
         ).scalar_one()
     assert storage in ("p", b"p")
     assert "USING hnsw" in index
-    assert "m='24', ef_construction='400'" in index
+    assert "m='24', ef_construction='600'" in index
 
 
 def test_coordinates_of_another_length_are_refused(engine: Engine, encoder: ActiveEncoder) -> None:
