@@ -1,12 +1,16 @@
 """The connection on which one can do something else while the server works."""
 
+import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from threading import Event, Thread
 
 import psycopg2
 import pytest
 from sqlalchemy import Engine
 
+from service.db import direct
 from service.db.direct import DirectConnection
 from tests.support.databases import end_sessions
 from tests.support.waiting import eventually
@@ -70,3 +74,53 @@ def test_what_is_not_committed_ends_with_it(engine: Engine) -> None:
     with engine.connect() as other:
         found = other.exec_driver_sql("SELECT to_regclass('never_made')").scalar()
     assert found is None
+
+
+@contextmanager
+def starting_up() -> Iterator[int]:
+    """The port of a server that says that it starts up, as the first of several hosts may."""
+    said = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+
+    def refuse() -> None:
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            with client:
+                client.recv(4096)
+                client.sendall(b"E" + (len(said) + 4).to_bytes(4, "big") + said)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=refuse, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_the_second_host_is_listened_to(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket is another one, and what was the first one's number may be anybody's by now."""
+    given = direct._parameters(engine)
+    (tmp_path / "file").touch()
+    ended = Event()
+    with ExitStack() as files, starting_up() as port:
+        hosts = {"host": f"127.0.0.1,{given['host']}", "port": f"{port},{given['port']}"}
+        monkeypatch.setattr(direct, "_parameters", lambda _: given | hosts)
+
+        def open_files() -> None:
+            while not ended.wait(0.0005):
+                files.enter_context((tmp_path / "file").open())
+
+        opener = Thread(target=open_files)
+        opener.start()
+        try:
+            for _ in range(20):
+                with closing(DirectConnection(engine)) as connection:
+                    connection.send("SELECT 1")
+                    connection.answer()
+                    assert connection.rows() == [(1,)]
+                    assert connection.is_alive()
+        finally:
+            ended.set()
+            opener.join()
