@@ -21,8 +21,7 @@ from dicom_node.errors import CannotUnderstand
 from dicom_node.incoming import IncomingFile
 from dicom_node.meta import PREFIX, FileMeta, read_meta, stored_transfer_syntax
 
-_BUCKETS = 256
-_CHUNK = 1 << 20
+_BUCKETS, _CHUNK = 256, 1 << 20
 _log = logging.getLogger("precuneus.node")
 
 
@@ -65,7 +64,7 @@ class ObjectStore:
             folder.mkdir(mode=0o700, exist_ok=True)
             if folder.stat().st_mode & 0o777 != 0o700:
                 folder.chmod(0o700)
-        buckets = [self._objects / f"{number:02x}" for number in range(_BUCKETS)]
+        buckets = (self._objects / f"{number:02x}" for number in range(_BUCKETS))
         missing = [bucket for bucket in buckets if not bucket.is_dir()]
         for bucket in missing:
             bucket.mkdir(mode=0o700, exist_ok=True)

@@ -72,13 +72,11 @@ class ExpressLane:
             what `on_disk` raises, and then nothing was written.
         """
         connection = self._living()
-        facts = self._admission.ordinary_facts(group) if connection is not None else None
-        if connection is None or facts is None:
+        if connection is None or (facts := self._admission.ordinary_facts(group)) is None:
             return frozenset()
         is_committing = on_disk is None
         try:
-            begin = "" if on_disk is None else _BEGIN
-            connection.send(begin + _EXECUTE, (json.dumps(facts),))
+            connection.send(("" if on_disk is None else _BEGIN) + _EXECUTE, (json.dumps(facts),))
             if on_disk is not None:
                 on_disk()
                 connection.answer()
@@ -90,16 +88,11 @@ class ExpressLane:
             connection.answer()
             if on_disk is None:
                 rows = connection.rows()
-        except psycopg2.Error as error:
+        except BaseException as error:
             self.close()
-            if has_waited(error.pgcode):
-                raise DatabaseAway(_reason(error)) from None
-            if is_committing and _leaves_doubt(error.pgcode):
-                raise InDoubt from None
-            return frozenset()
-        except BaseException:
-            self.close()
-            raise
+            if not isinstance(error, psycopg2.Error):
+                raise
+            return _unregistered(error, is_committing=is_committing)
         self._forget([uid for _, uid in rows if uid is not None])
         return frozenset(name for name, _ in rows)
 
@@ -130,6 +123,15 @@ class ExpressLane:
         if connection is not None:
             with suppress(psycopg2.Error):
                 connection.close()
+
+
+def _unregistered(error: psycopg2.Error, *, is_committing: bool) -> frozenset[str]:
+    """That none of the group is registered, if that is sure and the long way may try."""
+    if has_waited(error.pgcode):
+        raise DatabaseAway(_reason(error)) from None
+    if is_committing and _leaves_doubt(error.pgcode):
+        raise InDoubt from None
+    return frozenset()
 
 
 def _leaves_doubt(pgcode: str | None) -> bool:

@@ -40,12 +40,13 @@ CollapseOption = Annotated[
 ]
 
 
+FrameOption = Annotated[int, typer.Option(min=1, max=1_000_000, help="Frame of the query, from 1.")]
+
+
 def similar(
     sop_instance_uid: Annotated[str, typer.Argument(help="SOP Instance UID of the query.")],
     k: Annotated[int, typer.Option("-k", help="How many neighbours.")] = 5,
-    frame: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Frame of the query, from 1.")
-    ] = 1,
+    frame: FrameOption = 1,
     same_patient: Annotated[
         bool, typer.Option("--same-patient", help="Take the query's own patient, too.")
     ] = False,

@@ -63,8 +63,7 @@ def run_node(settings: Settings) -> int:
             take_commitment=commitment.take,
             vet=known_peers.vet,
         )
-        # What is loaded by now stays: no collection need look through it again.
-        gc.freeze()
+        gc.freeze()  # What is loaded by now stays: no collection need look through it again.
         node.start()
         commitment.start()
         housekeeping.start()

@@ -30,12 +30,7 @@ def walk_statement(question: Question) -> str:
     point, dimension = question.point, encoder.dimension
     order = f"{indexed('e.coordinates', dimension)} <-> {indexed(point, dimension)}"
     columns, told = f"e.coordinates <-> {point} AS distance", ", n.place"
-    # Of a slice that was just deleted there is no length, and nothing is found.
-    rounding = f"(SELECT coalesce({_ROUNDING} * vector_norm({point}), 0))"
-    place = (
-        "count(*) OVER (ORDER BY distance RANGE BETWEEN UNBOUNDED PRECEDING"
-        f" AND {rounding} FOLLOWING)"
-    )
+    place = _place(point)
     if encoder.is_projected:
         columns, place = f"{columns}, {order} AS bound", "NULL"
         told = ", (SELECT count(*) FROM walked w WHERE w.bound <= n.distance) AS place"
@@ -60,6 +55,13 @@ def walk_statement(question: Question) -> str:
         FROM whole LEFT JOIN ({_told(told)}) told ON true
         ORDER BY told.distance, told.sop_instance_uid COLLATE "C", told.frame
     """
+
+
+def _place(point: str) -> str:
+    # Of a slice that was just deleted there is no length, and nothing is found.
+    rounding = f"(SELECT coalesce({_ROUNDING} * vector_norm({point}), 0))"
+    rows = f"RANGE BETWEEN UNBOUNDED PRECEDING AND {rounding} FOLLOWING"
+    return f"count(*) OVER (ORDER BY distance {rows})"
 
 
 def direct_statement(question: Question) -> str:
