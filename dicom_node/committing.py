@@ -19,6 +19,8 @@ from dicom_node.walking import MAX_ELEMENTS
 _MAX_GROUP = 256
 # More would hold up the answers to those who are committed.
 _AHEAD = 4
+# Synced by itself about as quickly as the database answers.
+_SMALL_BYTES = 256 << 10
 # A header of more elements is read elsewhere: some take seconds, and all others would wait.
 _USUAL_ELEMENTS = 4096
 
@@ -37,6 +39,7 @@ class Committer:
         self._syncers = Syncers(then=self._unregistered.put)
         self._entrance = threading.Lock()
         self._is_closed = False
+        self._is_idle = True
         self._ahead: list[Arrival] = []
         self._registrar = threading.Thread(
             target=self._register, name="dicom-register", daemon=True
@@ -69,7 +72,7 @@ class Committer:
             with self._entrance:
                 if self._is_closed:
                     raise OutOfResources("the node is stopping")
-                self._syncers.submit(arrival)
+                self._syncers.submit(arrival, is_alone=self._is_idle)
         except Exception as error:
             _refuse(arrival, as_dicom_error(error))
 
@@ -96,7 +99,9 @@ class Committer:
         ahead, self._ahead = self._ahead, []
         if ahead:
             return ahead + self._examined(self._waiting())
+        self._is_idle = True
         first = self._unregistered.get()
+        self._is_idle = False
         return None if first is None else self._examined([first, *self._waiting()])
 
     def _look_ahead(self) -> None:
@@ -167,7 +172,8 @@ class Committer:
 
         if not objects:
             return []
-        is_on_disk = all(arrival.is_synced for arrival in group)
+        # Where the disk need hardly be waited for, one message to the database does for two.
+        is_on_disk = _is_small(group) or all(arrival.is_synced for arrival in group)
         if is_on_disk:
             on_disk()
         try:
@@ -191,8 +197,12 @@ class Committer:
             return
         if received is not None:
             _without_fail(lambda: self._receiver.drop_unreferred(received, outcome))
-        _without_fail(arrival.file.close)
         _answer(arrival, outcome)
+        _without_fail(arrival.file.close)
+
+
+def _is_small(group: Sequence[Arrival]) -> bool:
+    return len(group) == 1 and group[0].file.size <= _SMALL_BYTES
 
 
 def _perhaps(error: DicomError) -> DicomError:

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from dicom_node.background_sync import BackgroundSyncs, PendingSync
 from dicom_node.errors import OutOfResources
 from dicom_node.meta import PREFIX
 
@@ -42,6 +43,7 @@ class IncomingFile:
         self._head = bytearray()
         self._descriptor = -1
         self._is_published = False
+        self._pending: PendingSync | None = None
         try:
             self._descriptor = _locked_new_file(self._unfinished)
         except BaseException as error:
@@ -97,13 +99,16 @@ class IncomingFile:
         self.close()
         return self.sha256
 
-    def begin_sync(self) -> None:
-        """Have the disk start to write what it was handed, if it can; `sync` then waits for less.
+    def begin_sync(self, background: BackgroundSyncs | None) -> None:
+        """Have what was handed to the system synced, if it can; `sync` then waits for the rest.
 
-        Others may read the file meanwhile.
+        Others may read the file meanwhile, and nothing more is to be written.
         """
-        # Linux starts writing pages back when told that they are not needed any more.
-        self._forget_pages()
+        if background is not None:
+            self._pending = background.begin(self._descriptor)
+        if self._pending is None:
+            # Linux starts writing pages back when told that they are not needed any more.
+            self._forget_pages()
 
     def sync(self) -> None:
         """Bring what was written to the disk; others may read the file meanwhile.
@@ -116,7 +121,10 @@ class IncomingFile:
         """
         self.flush()
         try:
-            os.fsync(self._descriptor)
+            if self._pending is None:
+                os.fsync(self._descriptor)
+            else:
+                self._pending.wait()
         except OSError as error:
             raise _unwritten(error) from None
         self._forget_pages()
@@ -160,6 +168,11 @@ class IncomingFile:
 
     def close(self) -> None:
         """Let go of the file, whatever its name is; nothing more is written or read by this."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            # The system must have let go of what it was told to sync.
+            with contextlib.suppress(OSError):
+                pending.wait()
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)

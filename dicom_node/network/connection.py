@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dicom_node.network.deadlines import Deadlines, Patience
 from dicom_node.network.loop import READ, WRITE, Loop
 from dicom_node.network.transport import Security, Transport, TransportRefused
-from dicom_node.upper_layer.association import Association, State
+from dicom_node.upper_layer.association import Association, Ending, State
 from dicom_node.upper_layer.services import Answer, Response
 
 # What a peer may still send after our last word before we stop listening to it.
@@ -150,11 +150,13 @@ class Connection:
         outgoing = self.association.take_outgoing()
         if outgoing:
             self._unsent = memoryview(bytes(self._unsent) + outgoing)
-        # Told before it is sent, so that the peer finds the record of what it hears.
-        self._follow()
+        # Told before it is sent, so that the peer finds the record of what it hears; not so for a
+        # good end, which is no news to it.
+        if self.association.ending is not Ending.RELEASED:
+            self._follow()
         if self._has_unsent and self._state is not State.CLOSED:
             self._send(now)
-            self._follow()
+        self._follow()
         if self._state is State.CLOSING:
             self._patience.closes(now)
         if self._state is State.CLOSED:

@@ -30,9 +30,9 @@ def test_headers_are_read_while_the_database_commits(node: Node) -> None:
         on_disk: Callable[[], None] | None,
         meanwhile: Callable[[], None] | None,
     ) -> list[Outcome]:
-        assert on_disk is not None
         assert meanwhile is not None
-        on_disk()
+        if on_disk is not None:
+            on_disk()
         groups.append([received.header.sop_instance_uid for received in group])
         if len(groups) == 1:
             node.submit(node.begin("1.2.2"), "1.2.2")

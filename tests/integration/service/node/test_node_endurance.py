@@ -89,8 +89,8 @@ def test_a_day_leaves_nothing_behind(node: NodeProcess, engine: Engine, soak: bo
             )
     # The last association may not be closed yet.
     assert ended[0] <= begun[0] + 2
-    # Housekeeping may have had one of its own in the beginning.
-    assert ended[1] <= begun[1]
+    # Housekeeping may have had one of its own in the beginning; the system's for syncs come and go.
+    assert ended[1] <= begun[1] + 2
     assert ended[2] <= begun[2] + 16 * MB
     assert count_rows(engine, "instance") == associations * EACH
     assert node.stop() == 0

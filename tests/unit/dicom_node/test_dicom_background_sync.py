@@ -1,0 +1,121 @@
+"""Files that the system syncs beside us."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dicom_node.arrival import Arrival
+from dicom_node.background_sync import BackgroundSyncs
+from dicom_node.errors import OutOfResources
+from dicom_node.files import ObjectStore
+from dicom_node.receive import AnnouncedObject, Registration
+from tests.unit.dicom_node.samples import EXPLICIT
+from tests.unit.dicom_node.test_dicom_committing import Node
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="its asynchronous I/O is Linux's")
+
+
+@pytest.fixture
+def background() -> BackgroundSyncs:
+    found = BackgroundSyncs.of_this_system()
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    made = Node(tmp_path)
+    made.committer.start()
+    yield made
+    made.register.gate.set()
+    made.committer.close()
+
+
+def unwritten_pages(path: Path) -> bool:
+    """Whether the disk lacks bytes of a file that the system has: those cannot be dropped."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        return os.preadv(descriptor, [bytearray(4096)], 0, os.RWF_NOWAIT) > 0
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        pytest.skip(f"the file system does not tell: {error.strerror}")
+    finally:
+        os.close(descriptor)
+
+
+def test_many_files_are_synced_at_once(background: BackgroundSyncs, tmp_path: Path) -> None:
+    descriptors, pending = [], []
+    for number in range(64):
+        descriptor = os.open(tmp_path / str(number), os.O_CREAT | os.O_RDWR)
+        os.write(descriptor, bytes(8192))
+        descriptors.append(descriptor)
+        pending.append(background.begin(descriptor))
+    for sync in pending:
+        assert sync is not None
+        sync.wait()
+        sync.wait()
+    for descriptor in descriptors:
+        os.close(descriptor)
+    assert not any(unwritten_pages(path) for path in tmp_path.iterdir())
+
+
+def test_what_the_disk_refuses_is_said(background: BackgroundSyncs) -> None:
+    reading, writing = os.pipe()
+    sync = background.begin(writing)
+    assert sync is not None
+    for _ in range(2):
+        with pytest.raises(OSError, match="Invalid argument") as refused:
+            sync.wait()
+        assert refused.value.errno == errno.EINVAL
+    os.close(reading)
+    os.close(writing)
+
+
+def test_what_cannot_be_begun_is_left_to_the_caller(background: BackgroundSyncs) -> None:
+    assert background.begin(-1) is None
+
+
+def test_a_file_is_synced_beside_and_its_failure_found(
+    background: BackgroundSyncs, tmp_path: Path
+) -> None:
+    file = ObjectStore(tmp_path).begin(b"", EXPLICIT)
+    file.write(b"abc")
+    file.flush()
+    # A pipe in its place cannot be synced.
+    reading, writing = os.pipe()
+    os.dup2(writing, file._descriptor)
+    arrival = Arrival(file, AnnouncedObject("1.2", "1.2.1"), "PEER", lambda _: None)
+    file.begin_sync(background)
+    arrival.publish()
+    assert isinstance(arrival.failure, OutOfResources)
+    file.discard()
+    os.close(reading)
+    os.close(writing)
+
+
+def test_who_comes_while_others_are_registered_is_synced_by_the_system(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    begin = BackgroundSyncs.begin
+
+    def note(syncs: BackgroundSyncs, descriptor: int) -> object:
+        begun.append(descriptor)
+        return begin(syncs, descriptor)
+
+    monkeypatch.setattr(BackgroundSyncs, "begin", note)
+    node.register.gate.clear()
+    uids = [f"1.2.{number}" for number in range(1, 9)]
+    for uid in uids:
+        node.submit(node.begin(uid), uid)
+    node.register.gate.set()
+    node.await_outcomes(*uids)
+    assert len(begun) >= len(uids) - 2
+    assert set(node.outcomes.values()) == {Registration.STORED}
+    assert not any(unwritten_pages(path) for path in node.store.path("").rglob("*.dcm"))
