@@ -1,9 +1,10 @@
 """Waiting for a state of the world, never for a time."""
 
+import os
 import time
 from collections.abc import Callable
 
-PATIENCE_S = 150.0
+PATIENCE_S = 3600.0 if os.environ.get("SOAK") == "1" else 150.0
 """Far longer than anything takes: reached only when it will never happen."""
 
 
