@@ -49,7 +49,8 @@ def find_head(foreground: Mask, spacing: tuple[float, float], gap: int) -> Head:
     height, width = foreground.shape
     rows = slice(top * cell[0], min(bottom * cell[0], height))
     columns = slice(left * cell[1], min(right * cell[1], width))
-    fine = mask[top:bottom, left:right].repeat(cell[0], axis=0).repeat(cell[1], axis=1)
+    # Whole rows are copied fast, so they are repeated when they have their length.
+    fine = mask[top:bottom, left:right].repeat(cell[1], axis=1).repeat(cell[0], axis=0)
     return Head(rows, columns, fine[: rows.stop - rows.start, : columns.stop - columns.start])
 
 
