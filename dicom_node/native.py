@@ -41,7 +41,7 @@ class NativeGrey:
             PixelsFailed: the file ends before the frame does.
         """
         stored = np.empty((self.rows, self.columns), self.dtype)
-        room = memoryview(stored).cast("B")
+        room = stored.reshape(-1).view(np.uint8).data
         file.seek(offset)
         while room:
             got = file.readinto(room)  # type: ignore[attr-defined]
