@@ -67,8 +67,9 @@ def _as_float32(pixels: Values) -> Values:
 def arbitrary(pixels: Values) -> Values | None:
     """A slice of any scale brought to -1..1, the smallest known value where none is known.
 
-    None where nothing is known; not to be written to. A value so far below the rest that it can be no brightness is
-    padding that nobody declared; so is one far above that is a negative number without its sign.
+    None where nothing is known; not to be written to. A value so far below the rest that it can be
+    no brightness is padding that nobody declared; so is one far above that is a negative number
+    without its sign.
     """
     values = _as_float32(pixels)
     known = np.isfinite(values)
