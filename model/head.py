@@ -73,7 +73,8 @@ def _even_grid(foreground: Mask, side: int) -> Mask:
     lines = foreground.view(number).reshape(height // side, side, width // side)
     each_byte = number.type(int.from_bytes(b"\1" * side, "little"))
     counts = lines.sum(axis=1, dtype=number) * each_byte >> number.type(8 * (side - 1))
-    return 2 * counts >= side * side
+    grid: Mask = 2 * counts >= side * side
+    return grid
 
 
 def cell_size(shape: tuple[int, ...], spacing: tuple[float, float]) -> tuple[int, int]:
