@@ -16,6 +16,7 @@ from dicom_node.values import integer_of, number_of, text_of, texts_of, value_of
 
 # ITU-R BT.601, the weights behind DICOM's own YBR_FULL (PS3.3 C.7.6.3.1.2).
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_SAFE_FACTOR = 1e18  # times the largest whole number there is, it is still a float32
 
 
 @dataclass(frozen=True)
@@ -74,18 +75,35 @@ def modality_values(
     padding = _padding(dataset, stored)
     if value_of(dataset, "ModalityLUTSequence"):
         values = apply_modality_lut(stored, dataset).astype(np.float32)
+        _forget_unknown(values)
     else:
-        wide: NDArray[Any] = stored.astype(np.float64 if stored.dtype.itemsize > 2 else np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            wide *= transform.slope
-            wide += transform.intercept
-            values = wide.astype(np.float32, copy=False)
-    known = np.isfinite(values)
-    if not known.all():
-        values[~known] = np.nan
+        values = _rescaled(stored, transform)
     if padding is not None:
         values[padding] = np.nan
     return values
+
+
+def _rescaled(stored: NDArray[Any], transform: ModalityTransform) -> NDArray[np.float32]:
+    """Stored values times slope plus intercept; most are whole numbers, which need fewer looks."""
+    slope, intercept = transform.slope, transform.intercept
+    is_whole = stored.dtype.kind in "iu"
+    wide: NDArray[Any] = stored.astype(np.float64 if stored.dtype.itemsize > 2 else np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not (is_whole and slope == 1.0):
+            wide *= slope
+        if not (is_whole and intercept == 0.0):
+            wide += intercept
+        values: NDArray[np.float32] = wide.astype(np.float32, copy=False)
+    if not (is_whole and max(abs(slope), abs(intercept)) < _SAFE_FACTOR):
+        _forget_unknown(values)
+    return values
+
+
+def _forget_unknown(values: NDArray[np.float32]) -> None:
+    """Make what is not finite NaN."""
+    known = np.isfinite(values)
+    if not known.all():
+        values[~known] = np.nan
 
 
 def _padding(dataset: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_] | None:

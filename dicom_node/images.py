@@ -29,6 +29,7 @@ from dicom_node.errors import (
     PixelsUnsupported,
     StoredFileUnreadable,
 )
+from dicom_node.native import native_grey
 from dicom_node.reasons import scrubbed
 from dicom_node.uids import is_uid, uid_name
 from dicom_node.values import integer_of, text_of
@@ -98,6 +99,15 @@ class Image:
                 raise PixelsFailed(f"frame {index + 1} does not decode: {why}") from None
             yield frame
 
+    def _is_plain(self) -> bool:
+        """Whether whole numbers lie in the file one behind the other, little endian."""
+        syntax = self._decoder.UID
+        return (
+            not syntax.is_encapsulated
+            and syntax.is_little_endian
+            and _PIXEL_KEYWORDS[self._pixels.tag] == "PixelData"
+        )
+
     def _options(self) -> dict[str, Any]:
         """How the pixels are laid out, in pydicom's words."""
         try:
@@ -115,6 +125,12 @@ class Image:
             ) from None
 
     def _frames(self, indices: range) -> Iterator[NDArray[Any]]:
+        native = native_grey(self.dataset) if self._is_plain() else None
+        if native is not None:
+            for index in indices:
+                offset = self._pixels.offset + index * native.frame_bytes
+                yield native.read(self._source.file, offset)
+            return
         options = self._options()
         fragments = self._pixels.fragments
         if fragments and len(fragments) == self.frames:

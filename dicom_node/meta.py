@@ -15,6 +15,10 @@ from dicom_node.errors import CannotUnderstand
 from dicom_node.uids import checked_uid
 
 PREFIX = b"\0" * 128 + b"DICM"
+_MOST_META = 1024
+_ELEMENT = struct.Struct("<HH2sH")
+_GROUP_LENGTH = struct.Struct("<8sL")
+_GROUP_LENGTH_HEADER = b"\2\0\0\0UL\4\0"
 IMPLEMENTATION_CLASS_UID = "2.25.10570060481301233623496838970674708997"
 IMPLEMENTATION_VERSION_NAME = "PRECUNEUS_0_1"
 
@@ -65,6 +69,10 @@ def read_meta(file: BinaryIO) -> FileMeta:
         CannotUnderstand: the bytes before the dataset cannot be parsed.
     """
     file.seek(0)
+    plain = _plain_meta(file.read(_MOST_META))
+    file.seek(plain.dataset_offset if plain is not None else 0)
+    if plain is not None:
+        return plain
     try:
         has_prefix = read_preamble(file, force=True) is not None
         meta = read_dataset(file, False, True, stop_when=_is_past_meta)
@@ -80,6 +88,39 @@ def read_meta(file: BinaryIO) -> FileMeta:
     except Exception as error:
         kind = type(error).__name__
         raise CannotUnderstand(f"the File Meta Information cannot be parsed ({kind})") from None
+
+
+def _plain_meta(head: bytes) -> FileMeta | None:
+    """What the beginning of a file says that is written as the node writes it, and most are.
+
+    None where pydicom, which takes longer, must have a look.
+    """
+    start = len(PREFIX) + _GROUP_LENGTH.size
+    if head[128:132] != b"DICM" or len(head) < start:
+        return None
+    tag_and_length, total = _GROUP_LENGTH.unpack_from(head, len(PREFIX))
+    position, end, values = start, start + total, dict[int, bytes]()
+    is_whole = tag_and_length == _GROUP_LENGTH_HEADER and end + 8 <= len(head)
+    if not is_whole or head[end : end + 2] == b"\2\0":
+        return None
+    while position + 8 <= end:
+        group, number, vr, length = _ELEMENT.unpack_from(head, position)
+        if vr == b"OB":
+            (length,) = struct.unpack_from("<L", head, position + 8)
+            position += 4
+        elif vr not in (b"UI", b"SH", b"AE"):
+            return None
+        position += 8 + length
+        if group != 0x0002 or position > end:
+            return None
+        values[number] = head[position - length : position]
+    found = (values.get(number, b"") for number in (0x0010, 0x0002, 0x0016))
+    texts = [value.decode("latin-1").strip(" \0") for value in found]
+    are_plain = all(t.isascii() and t.isprintable() and "\\" not in t for t in texts)
+    if position != end or not are_plain:
+        return None
+    syntax, sop_class, source = (text or None for text in texts)
+    return FileMeta(syntax, sop_class, source, end, has_prefix=True)
 
 
 def _is_past_meta(tag: BaseTag, vr: str | None, length: int) -> bool:

@@ -4,10 +4,10 @@ It neither prepares images nor stores results. Torch's global state stays as it 
 number of threads if one is asked for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from threading import Event
+from threading import Event, Lock
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.checkpoint import Checkpoint
+from model.device import device_named
 from model.errors import CheckpointError, EmbeddingError
 from model.fold import fold_batch_norm
 from model.graph import Graphs
@@ -65,7 +66,7 @@ class Embedder:
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
-        self.device = _device(device)
+        self.device = device_named(device)
         self.name = checkpoint.name
         self.digest = checkpoint.digest
         self.preprocess_config: PreprocessConfig = checkpoint.info.preprocess
@@ -83,6 +84,7 @@ class Embedder:
         self._network.scales.to(self._dtype)
         lanes = torch.get_num_threads() if self.device.type == "cpu" else 1
         self._lanes = Lanes(lanes) if lanes > 1 else None
+        self._handing_out = Lock()
         self._least_parts = lanes if split_slices else 1
         self._graphs: Graphs | None = None
         self.execution = "eager"
@@ -109,17 +111,41 @@ class Embedder:
 
         So whoever prepares slices need not wait for the embedder, nor it for a whole batch.
         """
+        return self.begin(batches)()
+
+    def begin(self, batches: Iterable[Pictures]) -> Callable[[], Coordinates]:
+        """Take all slices, and return what waits for the last of them and gives their coordinates.
+
+        Meanwhile others can be begun, so that no core waits for the end. What is returned is called
+        once, from any thread; it, too, raises as `coordinates` does.
+        """
         waiting = (part for batch in batches for part in self._split(self._checked(batch)))
         first = list(islice(waiting, self._least_parts))
-        parts = chain(first, waiting)
-        if self._lanes is not None and len(first) >= self._least_parts:
-            found = self._side_by_side(self._lanes, parts)
-        else:
-            found = (self._despite_memory(self._try(part)) for part in parts)
-        return np.concatenate([np.zeros((0, self.coordinate_dim), np.float32), *found])
+        parts, found = chain(first, waiting), [np.zeros((0, self.coordinate_dim), np.float32)]
+        lanes = self._lanes
+        if lanes is None or len(first) < self._least_parts:
+            found += (self._despite_memory(self._try(part)) for part in parts)
+            return lambda: np.concatenate(found)
+        with self._handing_out:
+            rest = self._hand_out(lanes, parts, found)
 
-    def _side_by_side(self, lanes: Lanes, parts: Iterator[Pictures]) -> Iterator[Coordinates]:
-        """Whenever memory runs out, what is under way is settled before more is asked for."""
+        def finish() -> Coordinates:
+            last = rest()
+            if not any(isinstance(one, _TooLarge) for one in last):
+                return np.concatenate([*found, *last])
+            with self._handing_out:
+                lanes.settle()
+                return np.concatenate([*found, *map(self._despite_memory, last)])
+
+        return finish
+
+    def _hand_out(
+        self, lanes: Lanes, parts: Iterator[Pictures], found: list[Coordinates]
+    ) -> Callable[[], list[Coordinates | _TooLarge]]:
+        """Whenever memory runs out, what is under way is settled before more is asked for.
+
+        What was settled is `found`; what is still under way is what is returned.
+        """
         short = Event()
 
         def attempt(part: Pictures) -> Coordinates | _TooLarge:
@@ -134,8 +160,12 @@ class Embedder:
                 if short.is_set():
                     return
 
-        while found := lanes.map(attempt, while_memory_suffices()):
-            yield from map(self._despite_memory, found)
+        while True:
+            under_way = lanes.begin(attempt, while_memory_suffices())
+            if not short.is_set():
+                return under_way
+            lanes.settle()
+            found += map(self._despite_memory, under_way())
             short.clear()
 
     def _checked(self, batch: Pictures) -> Pictures:
@@ -217,13 +247,3 @@ class Embedder:
             self.execution = f"eager ({str(error)[:100]})"
         else:
             self._graphs, self.execution = graphs, "CUDA graph"
-
-
-def _device(name: str) -> torch.device:
-    if name not in ("cpu", "cuda", "auto"):
-        raise EmbeddingError(f"unknown device {name!r}: cpu, cuda or auto")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise EmbeddingError("there is no CUDA device that torch can use")
-    return torch.device(name)

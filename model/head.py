@@ -40,8 +40,7 @@ def find_head(foreground: Mask, spacing: tuple[float, float], gap: int) -> Head:
     there is no foreground, the frame stands for the head.
     """
     cell = cell_size(foreground.shape, spacing)
-    picture = Image.fromarray(foreground.view(np.uint8) * np.uint8(255))
-    grid = np.asarray(picture.reduce((cell[1], cell[0]))) > 127
+    grid = _grid(foreground, cell)
     mask = np.ones_like(grid)
     if grid.any():
         mask = _head_cells(Cells.of(grid), gap).dilated(_MARGIN).mask()
@@ -49,8 +48,33 @@ def find_head(foreground: Mask, spacing: tuple[float, float], gap: int) -> Head:
     height, width = foreground.shape
     rows = slice(top * cell[0], min(bottom * cell[0], height))
     columns = slice(left * cell[1], min(right * cell[1], width))
-    fine = mask[top:bottom, left:right].repeat(cell[0], axis=0).repeat(cell[1], axis=1)
+    # Whole rows are copied fast, so they are repeated when they have their length.
+    fine = mask[top:bottom, left:right].repeat(cell[1], axis=1).repeat(cell[0], axis=0)
     return Head(rows, columns, fine[: rows.stop - rows.start, : columns.stop - columns.start])
+
+
+def _grid(foreground: Mask, cell: tuple[int, int]) -> Mask:
+    """Which cells are foreground at least by half; those at the ends may be narrower."""
+    side = cell[0]
+    is_even = cell[1] == side and not any(length % side for length in foreground.shape)
+    if side in (2, 4, 8) and is_even and foreground.flags.c_contiguous:
+        return _even_grid(foreground, side)
+    picture = Image.fromarray(foreground.view(np.uint8) * np.uint8(255))
+    return np.asarray(picture.reduce((cell[1], cell[0]))) > 127
+
+
+def _even_grid(foreground: Mask, side: int) -> Mask:
+    """The same of the usual pictures in a third of the time, `side` pixels as one whole number.
+
+    Its bytes hold counts: added up over the lines of a cell, then with one another in the highest.
+    """
+    height, width = foreground.shape
+    number = np.dtype(f"u{side}")
+    lines = foreground.view(number).reshape(height // side, side, width // side)
+    each_byte = number.type(int.from_bytes(b"\1" * side, "little"))
+    counts = lines.sum(axis=1, dtype=number) * each_byte >> number.type(8 * (side - 1))
+    grid: Mask = 2 * counts >= side * side
+    return grid
 
 
 def cell_size(shape: tuple[int, ...], spacing: tuple[float, float]) -> tuple[int, int]:

@@ -37,54 +37,67 @@ class Window:
 
 
 def hounsfield(pixels: Values) -> Values:
-    """A CT slice with air where no value is known, and with water at 0.
+    """A CT slice with air where no value is known, and with water at 0; not to be written to.
 
     Padding that lost its sign counts as unknown, and a slice whose soft tissue lies where water is
     1024 is moved.
     """
-    with np.errstate(over="ignore"):
-        values = pixels.astype(np.float32)
-    values[~(values <= _HIGHEST_HU)] = _AIR_HU
-    sample = sampled(values)
+    values = _as_float32(pixels)
+    known = values <= _HIGHEST_HU
+    if not known.all():
+        values = values.copy()
+        values[~known] = _AIR_HU
+    return values - np.float32(_WATER_OFFSET) if _is_offset(sampled(values)) else values
+
+
+def _is_offset(sample: Values) -> bool:
+    if sample.size == 0 or float(sample.min()) <= -100:
+        return False
     dense = sample[sample > 200]
-    is_offset = (
-        sample.size > 0
-        and float(sample.min()) > -100
-        and dense.size > 0.1 * sample.size
-        and float(np.mean(np.abs(dense - _WATER_OFFSET) < 100)) > 0.5
-    )
-    return values - np.float32(_WATER_OFFSET) if is_offset else values
+    near_water = np.abs(dense - _WATER_OFFSET) < 100
+    return dense.size > 0.1 * sample.size and float(np.mean(near_water)) > 0.5
+
+
+def _as_float32(pixels: Values) -> Values:
+    """The very same array where it is of that type already."""
+    with np.errstate(over="ignore"):
+        return np.asarray(pixels, np.float32)
 
 
 def arbitrary(pixels: Values) -> Values | None:
     """A slice of any scale brought to -1..1, the smallest known value where none is known.
 
-    None where nothing is known. A value so far below the rest that it can be no brightness is
-    padding that nobody declared; so is one far above that is a negative number without its sign.
+    None where nothing is known; not to be written to. A value so far below the rest that it can be
+    no brightness is padding that nobody declared; so is one far above that is a negative number
+    without its sign.
     """
-    with np.errstate(over="ignore"):
-        values = pixels.astype(np.float32)
+    values = _as_float32(pixels)
     known = np.isfinite(values)
-    if not known.any():
-        return None
-    if not known.all():
-        values[~known] = values[known].min()
-    sample = sampled(values)
-    if sample.min() < 0:
-        _fill_padding(values, sample, float(sample.min()))
-    if sample.max() >= _WRAPPED_PADDING:
-        _fill_padding(values, sample, float(sample.max()))
+    if not known.all() or values.size == 0:
+        if not known.any():
+            return None
+        values = np.where(known, values, values[known].min())
+    if (low := float(sampled(values).min())) < 0:
+        values = _without_padding(values, low)
+    if (high := float(sampled(values).max())) >= _WRAPPED_PADDING:
+        values = _without_padding(values, high)
     largest = max(values.max(), -values.min())
-    if largest > 0:
-        values /= largest
+    return values / largest if largest > 0 else values
+
+
+def _without_padding(values: Values, end: float) -> Values:
+    """One end of the values made the smallest of the others where it is further off than they span.
+
+    Told by a sample, and in Python's numbers, whose range no float32 overflows.
+    """
+    sample = sampled(values)
+    rest = sample[sample != end]
+    if rest.size == 0:
+        return values
+    low, high = float(rest.min()), float(rest.max())
+    if min(abs(low - end), abs(high - end)) > high - low > 0:
+        return np.where(values == end, np.float32(low), values)
     return values
-
-
-def _fill_padding(values: Values, sample: Values, end: float) -> None:
-    """Make one value the smallest of the others where it is further off than they span."""
-    rest = sample[sample != end].astype(np.float64)  # whose range no float32 overflows
-    if rest.size and np.abs(rest - end).min() > np.ptp(rest) > 0:
-        values[values == end] = rest.min()
 
 
 def sampled(values: Values) -> Values:

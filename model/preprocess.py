@@ -138,9 +138,10 @@ def _bright_head(
     inside = values[head.rows, head.columns][::step, ::step][head.mask[::step, ::step]]
     threshold = intensity.foreground_threshold(inside)
     head = find_head(values > threshold, spacing, _GAP)
-    inside = values[head.rows, head.columns][head.mask]
+    region = values[head.rows, head.columns]
+    bright = region[head.mask & (region > threshold)]
     percentiles = (config.low_percentile, config.high_percentile)
-    window = intensity.robust_window(inside[inside > threshold], percentiles, float(values.min()))
+    window = intensity.robust_window(bright, percentiles, float(values.min()))
     return None if window is None else (values, window, head)
 
 

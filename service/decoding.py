@@ -4,20 +4,12 @@ A decoder that crashes, hangs or eats memory takes its process with it; the pool
 and tries what was under way one by one, so that a single object is blamed. No torch here.
 """
 
-import fcntl
 import logging
-import multiprocessing
-import multiprocessing.connection
-import os
-import resource
-import sys
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,15 +17,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dicom_node.configure import configure_pydicom
 from dicom_node.errors import PixelsFailed, PixelsUnsupported, StoredFileUnreadable
 from dicom_node.geometry import plane_of
 from dicom_node.pixels import Frame, iter_frames, render
 from model.preprocess import PreprocessConfig, prepare
+from service.decoding_process import decoding_processes
 
 FRAMES_PER_TASK = 64
 _TASKS_AHEAD = 32
-_PIPE_BYTES = 1 << 20  # the most an ordinary user may ask for
+# One message to a process and one back cost as much as reading a slice does.
+_TASKS_TOGETHER = 4
 _REFUSED = (PixelsUnsupported, PixelsFailed, StoredFileUnreadable, MemoryError)
 _LOG = logging.getLogger("precuneus.decoding")
 
@@ -139,34 +132,9 @@ def _refusal(error: Exception) -> Refusal:
     return Refusal("unsupported" if isinstance(error, PixelsUnsupported) else "failed", str(error))
 
 
-def _start_process(memory_mb: int) -> None:
-    """Bound a decoding process; its library messages may quote datasets and stay silent."""
-    limit = memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    logging.disable(logging.CRITICAL)
-    # Codecs in C write to standard error by themselves; the log is JSON lines.
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 2)
-    os.close(silence)
-    configure_pydicom()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A pool's process waits for work for ever, even when a killed parent can send none."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _widen(executor: ProcessPoolExecutor) -> None:
-    """Let answers pass in one go where the system allows it: a picture fills a usual pipe twice."""
-    if sys.platform == "linux":
-        answers = executor._result_queue._reader.fileno()  # type: ignore[attr-defined]
-        with suppress(OSError):  # a user may only hold so much, and it works without
-            fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+def _each(function: Any, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Several calls, one after the other (runs in a decoding process)."""
+    return [function(*some) for some in arguments]
 
 
 class DecodePool:
@@ -181,18 +149,24 @@ class DecodePool:
     def run(self, function: Any, arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         """`function(*a)` for each of `arguments`, in order; a Refusal where it crashed or hung.
 
-        Only a few calls run ahead of the reader, which bounds the memory their results take.
+        Only a few calls run ahead of the reader, which bounds the memory their results take. Of
+        many, some go to a process together; where they crash or take longer than one may, each is
+        tried alone.
         """
-        under_way: deque[Future[Any]] = deque()
-        submitted = answered = 0
+        # Every process has several turns, so that none is left with the last long one.
+        together = max(1, min(_TASKS_TOGETHER, len(arguments) // (4 * self._processes)))
+        starts = deque(range(0, len(arguments), together))
+        under_way: deque[Future[list[Any]]] = deque()
+        answered = 0
         try:
             while answered < len(arguments):
-                while submitted < len(arguments) and len(under_way) < _TASKS_AHEAD:
-                    under_way.append(self._pool().submit(function, *arguments[submitted]))
-                    submitted += 1
-                result = under_way.popleft().result(self._timeout_s)
-                answered += 1
-                yield result
+                while starts and len(under_way) * together < _TASKS_AHEAD:
+                    start = starts.popleft()
+                    some = arguments[start : start + together]
+                    under_way.append(self._pool().submit(_each, function, some))
+                for result in under_way.popleft().result(self._timeout_s):
+                    answered += 1
+                    yield result
         except (BrokenProcessPool, FutureTimeoutError):
             self._discard()
         for number in range(answered, len(arguments)):
@@ -215,15 +189,7 @@ class DecodePool:
 
     def _pool(self) -> ProcessPoolExecutor:
         if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                self._processes,
-                # fork would copy the threads' locks and the database's sockets.
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_process,
-                initargs=(self._memory_mb,),
-                max_tasks_per_child=None,
-            )
-            _widen(self._executor)
+            self._executor = decoding_processes(self._processes, self._memory_mb)
         return self._executor
 
     def _discard(self) -> None:

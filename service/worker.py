@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from time import monotonic
 from typing import Protocol
 from uuid import UUID
@@ -120,7 +121,7 @@ class Worker:
         upcoming: Upcoming | None = None
         with (
             _switching_often(),
-            Writer(self._write) as writer,
+            Writer() as writer,
             closing(self._open_feed()) as feed,
         ):
             while not self._stopping.is_set():
@@ -156,7 +157,7 @@ class Worker:
 
     def run_batch(self) -> int:
         """Claim, embed and settle one batch; the number of instances settled."""
-        with Writer(self._write) as writer, closing(self._open_feed()) as feed:
+        with Writer() as writer, closing(self._open_feed()) as feed:
             batch = feed.take(self._begin(feed))
             if batch is None:
                 return 0
@@ -180,18 +181,21 @@ class Worker:
     def _settle(self, batch: Batch, writer: Writer) -> None:
         """Embed a batch, a suspect only once the one before is written, and have it written down.
 
-        Raises what writing the one before raised.
+        Raises what ending the one before raised.
         """
         started = monotonic()
         with closing(batch.frames), ExitStack() as held:
             held.enter_context(batch.lease)
             if batch.is_suspect:
                 writer.finish()
-            self._embed(batch)
-            writer.begin(batch, started, held)
+            finish = self._embed(batch)
+            writer.begin(partial(self._write, batch, started, finish), held)
 
-    def _embed(self, batch: Batch) -> None:
-        """Give every outcome the coordinates of its frames as they are decoded."""
+    def _embed(self, batch: Batch) -> Callable[[], None]:
+        """Embed frames as they are decoded, and return what waits for the last ones' coordinates.
+
+        It gives every outcome its own; meanwhile the next batch can have the cores.
+        """
         lengths: list[tuple[Outcome, int]] = []
 
         def parts() -> Iterator[Pictures]:
@@ -199,24 +203,28 @@ class Worker:
                 lengths.extend((outcome, len(pictures)) for outcome, pictures in portions)
                 yield np.concatenate([pictures for _, pictures in portions])
 
-        found = self._embedder.coordinates_of(parts())
-        start = 0
-        for outcome, length in lengths:
-            outcome.coordinates.append(found[start : start + length])
-            start += length
+        under_way = self._embedder.begin(parts())
 
-    def _write(self, batch: Batch, started: float) -> int:
+        def finish() -> None:
+            found, start = under_way(), 0
+            for outcome, length in lengths:
+                outcome.coordinates.append(found[start : start + length])
+                start += length
+
+        return finish
+
+    def _write(self, batch: Batch, started: float, finish: Callable[[], None]) -> int:
+        finish()
         settled = self._source.write(batch.lease.owner, batch.outcomes)
         self._report(batch.outcomes, settled, monotonic() - started)
         return len(settled)
 
     def _report(self, outcomes: list[Outcome], settled: set[int], seconds: float) -> None:
         done = [outcome for outcome in outcomes if outcome.job.instance_id in settled]
-        refused = [outcome for outcome in outcomes if outcome.refusal is not None]
         frames = sum(len(part) for outcome in done for part in outcome.coordinates)
         embedded = sum(outcome.refusal is None for outcome in done)
         self._metrics.batch(embedded=embedded, frames=frames, seconds=seconds)
-        for outcome in refused:
+        for outcome in outcomes:
             if outcome.refusal is None:
                 continue
             state = "postponed" if outcome.postponed else outcome.refusal.state

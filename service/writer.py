@@ -1,4 +1,4 @@
-"""Writes what became of one batch while the next is being embedded.
+"""Ends the work on one batch, its writing above all, while the next is being embedded.
 
 One thread, and never more than one batch behind. A failure comes up with the batch after it.
 """
@@ -13,27 +13,25 @@ from typing import Self
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import EncoderChanged
-from service.feed import Batch
 
 _LOG = logging.getLogger("precuneus.worker")
 
 
 class Writer:
-    """Calls `write` with a batch and the time its embedding began; use as a context manager."""
+    """Use as a context manager, so that nothing is left unwritten."""
 
-    def __init__(self, write: Callable[[Batch, float], int]) -> None:
-        self._write = write
+    def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._under_way: Future[int] | None = None
 
-    def begin(self, batch: Batch, started: float, held: ExitStack) -> None:
+    def begin(self, write: Callable[[], int], held: ExitStack) -> None:
         """Have a batch written and then let go of what is `held`; wait for the one before.
 
         Raises what writing the one before raised; this one is written all the same.
         """
         before = self._under_way
         # First of all, so that no failure of another batch costs this one its coordinates.
-        self._under_way = self._executor.submit(self._write_held, batch, started, held.pop_all())
+        self._under_way = self._executor.submit(_write_held, write, held.pop_all())
         if before is not None:
             before.result()
 
@@ -62,6 +60,7 @@ class Writer:
         finally:
             self._executor.shutdown()
 
-    def _write_held(self, batch: Batch, started: float, held: ExitStack) -> int:
-        with held:
-            return self._write(batch, started)
+
+def _write_held(write: Callable[[], int], held: ExitStack) -> int:
+    with held:
+        return write()

@@ -18,9 +18,9 @@ class WatchedEmbedder(Embedder):
         super().__init__(checkpoint)
         self._before = before
 
-    def coordinates_of(self, batches: Iterable[Batch]) -> Batch:
+    def begin(self, batches: Iterable[Batch]) -> Callable[[], Batch]:
         """As the encoder's own, after a call of `before` for each batch."""
-        return super().coordinates_of(map(self._announced, batches))
+        return super().begin(map(self._announced, batches))
 
     def _announced(self, batch: Batch) -> Batch:
         self._before(batch)

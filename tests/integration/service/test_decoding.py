@@ -52,6 +52,13 @@ def test_only_those_that_kill_their_process_are_blamed(pool: DecodePool) -> None
     assert list(pool.run(double, [(1,)])) == [2]
 
 
+def test_among_many_only_those_that_kill_their_process_are_blamed(pool: DecodePool) -> None:
+    # So many that several go to a process together: the first, amid others, and the last.
+    guilty = (0, 22, 39)
+    results = list(pool.run(die_on, numbered(40, guilty)))
+    assert results == [CRASHED if n in guilty else n for n in range(40)]
+
+
 def test_only_those_that_hang_are_blamed() -> None:
     # Long enough for a process to start on a busy machine, which counts as decoding time.
     pool = DecodePool(2, timeout_s=2.5, memory_mb=1024)

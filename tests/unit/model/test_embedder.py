@@ -70,6 +70,18 @@ def test_batches_that_come_one_by_one_are_embedded_in_order(checkpoint: Checkpoi
     assert embedder.coordinates_of([]).shape == (0, 29)
 
 
+@pytest.mark.parametrize("cores", [1, 2], indirect=True)
+def test_the_next_slices_can_be_begun_before_the_last_are_done(
+    checkpoint: Checkpoint, cores: int
+) -> None:
+    images, embedder = slices(30), Embedder(checkpoint, micro_batch=1)
+
+    under_way = [embedder.begin([images[n : n + 6]]) for n in range(0, 30, 6)]
+    found = np.concatenate([finish() for finish in under_way])
+
+    np.testing.assert_array_equal(found, embedder.coordinates(images))
+
+
 def test_an_empty_batch_is_fine(checkpoint: Checkpoint) -> None:
     assert Embedder(checkpoint).coordinates(slices(0)).shape == (0, 29)
 

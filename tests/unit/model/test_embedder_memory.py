@@ -100,6 +100,35 @@ def test_a_stream_goes_on_in_smaller_parts_as_soon_as_memory_runs_out(
     assert sizes.count(8) == 2 * large, "tried beside others, and once more alone"
 
 
+@pytest.mark.parametrize("cores", [2], indirect=True)
+def test_the_end_of_a_stream_that_found_no_memory_beside_the_next_is_tried_alone(
+    checkpoint: Checkpoint, cores: int
+) -> None:
+    embedder = Embedder(checkpoint, micro_batch=1)
+    images = slices(24)
+    expected = Embedder(checkpoint).coordinates(images)
+    busy: list[None] = []
+    crowds: list[int] = []
+
+    def enter(_module: torch.nn.Module, _inputs: object) -> None:
+        busy.append(None)
+        crowds.append(len(busy))
+        if len(crowds) in (3, 4):
+            busy.pop()
+            raise RuntimeError("not enough memory")
+
+    def leave(_module: torch.nn.Module, _inputs: object, _found: object) -> None:
+        busy.pop()
+
+    embedder._network.stem.register_forward_pre_hook(enter)
+    embedder._network.stem.register_forward_hook(leave)
+    first = embedder.begin([images[:4]])
+    second = embedder.begin([images[4:]])
+    np.testing.assert_allclose(first(), expected[:4], atol=1e-5)
+    assert crowds[-2:] == [1, 1], "what was tried again had no neighbour"
+    np.testing.assert_allclose(second(), expected[4:], atol=1e-5)
+
+
 @pytest.mark.parametrize("cores", [1], indirect=True)
 def test_the_rest_of_a_batch_is_smaller_at_once(checkpoint: Checkpoint, cores: int) -> None:
     embedder = Embedder(checkpoint, micro_batch=8)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
-from model.head import cell_size, find_head
+from model.head import _even_grid, cell_size, find_head
 
 SQUARE = (1.0, 1.0)
 
@@ -139,3 +140,19 @@ def test_pixels_that_are_not_square_change_no_head() -> None:
     flat_head = found((disc(128, 120, 70) | disc(220, 20, 12))[::2], spacing=(2.0, 1.0))
 
     assert np.mean(flat_head != round_head[::2]) < 0.02
+
+
+@pytest.mark.parametrize("side", [2, 4, 8])
+def test_cells_are_counted_as_pillow_averages_them(side: int) -> None:
+    rng = np.random.default_rng(1)
+    cells = [
+        rng.permutation(np.arange(side * side) < count).reshape(side, side)
+        for count in range(side * side + 1)
+    ]
+    foreground = np.vstack([np.hstack(cells), np.hstack(cells[::-1])])
+
+    picture = Image.fromarray(foreground.view(np.uint8) * np.uint8(255))
+    expected = np.asarray(picture.reduce(side)) > 127
+
+    np.testing.assert_array_equal(_even_grid(foreground, side), expected)
+    assert 0 < expected.sum() < expected.size

@@ -102,3 +102,34 @@ def test_an_error_of_the_items_comes_up_when_all_have_ended() -> None:
     with pytest.raises(ValueError, match="no more"):
         Lanes(2).map(ended.append, items())
     assert sorted(ended) == [0, 1, 2]
+
+
+def test_what_is_begun_next_takes_the_lanes_that_the_last_items_leave_free() -> None:
+    lanes, ended = Lanes(2), Event()
+
+    first = lanes.begin(lambda _: ended.wait(), range(1))
+    second = lanes.begin(lambda number: number, range(10))
+    assert second() == list(range(10)), "while an item of the first is under way"
+    ended.set()
+    assert first() == [True]
+
+
+def test_an_error_comes_up_where_results_are_asked_for() -> None:
+    def fail(number: int) -> None:
+        raise ValueError(f"number {number}")
+
+    results = Lanes(2).begin(fail, range(1))
+    with pytest.raises(ValueError, match="number 0"):
+        results()
+
+
+def test_settled_is_when_nothing_is_under_way() -> None:
+    lanes, go = Lanes(2), Event()
+    results = [lanes.begin(lambda _: go.wait(), range(2)) for _ in range(2)]
+    with ThreadPoolExecutor(1) as thread:
+        settled = thread.submit(lanes.settle)
+        assert not settled.done()
+        go.set()
+        settled.result()
+    lanes.settle()
+    assert [result() for result in results] == [[True, True]] * 2
