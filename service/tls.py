@@ -4,10 +4,10 @@ Nothing here opens a connection.
 """
 
 from dicom_node.errors import TlsFilesUnusable
-from dicom_node.tls.contexts import acceptor_context
+from dicom_node.tls.contexts import acceptor_context, own_node_context
 from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.keeping import TlsAcceptance
-from dicom_node.tls.own import OwnCertificate, examine_own
+from dicom_node.tls.own import OwnCertificate, examine_own, refusal_in_memory
 from service.dicom_settings import DicomTlsSettings
 from service.errors import ConfigurationError
 
@@ -35,3 +35,19 @@ def require_tls_files(tls: DicomTlsSettings) -> OwnCertificate | None:
     except TlsFilesUnusable as error:
         raise ConfigurationError(f"PRECUNEUS_DICOM__TLS: {error}.") from None
     return own
+
+
+def own_refusal(tls: DicomTlsSettings) -> str | None:
+    """Why the node would refuse its own certificate if it called itself; None where it would not.
+
+    Raises:
+        ConfigurationError: as `require_tls_files`.
+    """
+    acceptance = tls_acceptance(tls)
+    if acceptance is None:
+        return None
+    try:
+        acceptor = acceptor_context(acceptance.files, demand=acceptance.demand)
+        return refusal_in_memory(own_node_context(acceptance.files), acceptor)
+    except TlsFilesUnusable as error:
+        raise ConfigurationError(f"PRECUNEUS_DICOM__TLS: {error}.") from None

@@ -11,7 +11,7 @@ from dicom_node.errors import TlsFilesUnusable
 from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import PeerCertificate, certificate_of
 from dicom_node.tls.profile import acceptor_profile, requestor_profile
-from dicom_node.tls.words import validity_fault
+from dicom_node.tls.words import fault_of, validity_fault
 
 _SOON_DAYS = 30
 _CERTIFICATE, _KEY = b"-----BEGIN CERTIFICATE-----", b"PRIVATE KEY-----"
@@ -85,6 +85,15 @@ def examine_own(files: TlsFiles) -> OwnCertificate:
     else:
         is_for_requesting = True
     return OwnCertificate(identity, _date(decoded["notAfter"]), encoded, is_for_requesting)
+
+
+def refusal_in_memory(requestor: ssl.SSLContext, acceptor: ssl.SSLContext) -> str | None:
+    """What keeps a handshake of both from coming about, tried in memory; None if nothing does."""
+    try:
+        _handshake(requestor, acceptor)
+    except ssl.SSLError as error:
+        return fault_of(error)
+    return None
 
 
 def concerns(files: TlsFiles, own: OwnCertificate) -> list[str]:
