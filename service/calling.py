@@ -19,7 +19,9 @@ def called_host(host: str) -> str:
 def own_tls_files(own: DicomSettings) -> TlsFiles | None:
     """Our certificate, its key, and whom we trust; None where no certificate is set."""
     tls = own.tls
-    return None if tls.certificate is None else TlsFiles(tls.certificate, tls.key, tls.ca)
+    if tls.certificate is None:
+        return None
+    return TlsFiles(tls.certificate, tls.key, tls.ca, tls.crl)
 
 
 def peer_tls(files: TlsFiles | None, host: str, bound_to: str | None = None) -> PeerTls:

@@ -17,7 +17,7 @@ from service.errors import ServiceError
 from service.finding import Finding
 from service.ports import is_free
 from service.settings import HttpSettings, Settings
-from service.tls import own_refusal, require_tls_files
+from service.tls import lists_lapsed_since, own_refusal, require_tls_files
 
 _PLAIN, _TLS, _HTTP = "DICOM port", "DICOM TLS", "HTTP port"
 _OTHER = "If another program holds it: stop that, or set"
@@ -48,9 +48,12 @@ def _tls_port(dicom: DicomSettings) -> Finding:
     place = f"{dicom.host}:{dicom.tls.port}"
     try:
         own = require_tls_files(dicom.tls)
-        refusal = own_refusal(dicom.tls)
+        refusal, lapsed = own_refusal(dicom.tls), lists_lapsed_since(dicom.tls)
     except ServiceError as error:
         return Finding(_TLS, "wrong", "the node cannot start", str(error))
+    if lapsed is not None:
+        told = f"a list of {dicom.tls.crl} expired on {lapsed:%Y-%m-%d}: its peers are refused"
+        return Finding(_TLS, "wrong", told, "Fetch its signer's new list; no restart is needed.")
     until = f"certificate until {own.not_after:%Y-%m-%d}" if own else ""
     if is_free(dicom.host, dicom.tls.port):
         return Finding(_TLS, "ok", f"{place} is free: the node is not up; {until}")

@@ -11,6 +11,7 @@ from dicom_node.errors import TlsFilesUnusable
 from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import PeerCertificate, certificate_of
 from dicom_node.tls.profile import acceptor_profile, requestor_profile
+from dicom_node.tls.revocation import revocation_concerns
 from dicom_node.tls.words import fault_of, validity_fault
 
 _SOON_DAYS = 30
@@ -115,6 +116,9 @@ def concerns(files: TlsFiles, own: OwnCertificate) -> list[str]:
         trusting.load_verify_locations(files.ca)
         if any(_date(known["notAfter"]) < datetime.now(UTC) for known in trusting.get_ca_certs()):
             found.append(f"{files.ca} holds an expired authority: its peers are refused")
+        if files.crl is not None:
+            authorities = trusting.get_ca_certs(binary_form=True)
+            found += revocation_concerns(files.crl, authorities)
     return found
 
 

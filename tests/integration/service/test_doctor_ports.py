@@ -43,7 +43,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def told(files: TlsFiles, port: int) -> Finding:
     """What the doctor says of the one port of the node."""
-    named = {"certificate": files.certificate, "key": files.key, "ca": files.ca}
+    named = {"certificate": files.certificate, "key": files.key, "ca": files.ca, "crl": files.crl}
     tls = DicomTlsSettings(**named, port=port)
     changed = Settings(
         _env_file=None,  # type: ignore[call-arg]
@@ -101,3 +101,12 @@ def test_files_that_cannot_be_used(certificates: Certificates, tmp_path: Path) -
     found = told(replace(certificates.files, ca=tmp_path / "no.pem"), free_port())
     assert found.verdict == "wrong"
     assert "no.pem cannot be read" in found.remedy
+
+
+def test_a_list_that_has_expired(certificates: Certificates, tmp_path: Path) -> None:
+    crl = certificates.authority.list_revoked(tmp_path / "crl.pem", until="20240101000000Z")
+    found = told(replace(certificates.files, crl=crl), free_port())
+    assert found.verdict == "wrong"
+    assert "expired on 2024-01-01" in found.detail
+    certificates.authority.list_revoked(crl)
+    assert told(replace(certificates.files, crl=crl), free_port()).verdict == "ok"
