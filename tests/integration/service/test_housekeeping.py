@@ -82,27 +82,27 @@ def test_a_duty_that_fails_as_nobody_thought_of_ends_nothing(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What was calibrated last is no calibration: that fails, and the others go on."""
+    """What the canary found cannot be written: it fails, and the others go on."""
     fill(engine, clustered_instances(8, 5), encoder)
     forbid = "ADD CONSTRAINT \"DOE^JANE\" CHECK (name <> 'recall_canary')"
     change(engine, f"ALTER TABLE installation {forbid}")
     with kept(settings, engine), caplog.at_level(logging.INFO, logger="precuneus.node"):
-        eventually(lambda: failing(engine) == ["calibrate"], "the failure is noted")
+        eventually(lambda: failing(engine) == ["canary"], "the failure is noted")
         import_file(take, write_file(tmp_path / "a.dcm", ct_dataset(study_instance_uid="1.2.3")))
         delete_subject(engine, "study", "1.2.3", Cause("command", "operator"))
         eventually(lambda: list(store.names()) == [], "the file is removed all the same")
         found = told(engine)
-        assert (found.verdict, found.facts["failing"]) == ("wrong", "calibrate")
-        assert "calibrate (TypeError" in found.detail
-        change(engine, "DELETE FROM calibration")
+        assert (found.verdict, found.facts["failing"]) == ("wrong", "canary")
+        assert "canary (IntegrityError" in found.detail
+        change(engine, 'ALTER TABLE installation DROP CONSTRAINT "DOE^JANE"')
         eventually(lambda: failing(engine) == [], "it is well again")
         assert told(engine).verdict == "ok"
     with engine.connect() as connection:
         assert read_canary(connection) is not None
     lines = [JsonFormatter().format(record) for record in caplog.records]
-    failed = [line for line in lines if '"calibrate.failed"' in line]
+    failed = [line for line in lines if '"canary.failed"' in line]
     assert failed
-    assert all("is_due" in line and "DOE" not in line for line in failed)
+    assert all("IntegrityError" in line and "DOE" not in line for line in failed)
 
 
 def test_metrics_tell_what_fails_and_since_when(settings: Settings, engine: Engine) -> None:
