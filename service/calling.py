@@ -8,11 +8,20 @@ from dicom_node.tls.contexts import PeerTls, own_node_context, requestor_context
 from dicom_node.tls.files import TlsFiles
 from service.dicom_settings import DicomSettings
 
+_UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what binds so
+
+
+def called_host(host: str) -> str:
+    """Where our own node is called that listens on `host`."""
+    return _UNSPECIFIED.get(host, host)
+
 
 def own_tls_files(own: DicomSettings) -> TlsFiles | None:
     """Our certificate, its key, and whom we trust; None where no certificate is set."""
     tls = own.tls
-    return None if tls.certificate is None else TlsFiles(tls.certificate, tls.key, tls.ca)
+    if tls.certificate is None:
+        return None
+    return TlsFiles(tls.certificate, tls.key, tls.ca, tls.crl)
 
 
 def peer_tls(files: TlsFiles | None, host: str, bound_to: str | None = None) -> PeerTls:

@@ -18,6 +18,9 @@ class DicomTlsSettings(BaseModel):
     ca: Path | None = Field(
         default=None, description="in PEM, whose signatures on peers' certificates are trusted"
     )
+    crl: Path | None = Field(
+        default=None, description="in PEM, the lists of what those signers have revoked (CRLs)"
+    )
     port: int = Field(default=2762, ge=0, le=65535)
     demand_certificate: bool | None = Field(
         default=None, description="whether peers must show a certificate; unset: if there is a CA"
@@ -26,7 +29,7 @@ class DicomTlsSettings(BaseModel):
         default=15.0, gt=0, description="from connecting to the end of the handshake"
     )
 
-    @field_validator("certificate", "key", "ca", mode="before")
+    @field_validator("certificate", "key", "ca", "crl", mode="before")
     @classmethod
     def _unset(cls, value: object) -> object:
         """An empty variable is none: so a compose file can pass it on."""
@@ -38,6 +41,8 @@ class DicomTlsSettings(BaseModel):
             raise ValueError("TLS needs a certificate of ours: set __CERTIFICATE, too")
         if self.demand_certificate and self.ca is None:
             raise ValueError("certificates cannot be demanded without __CA to judge them by")
+        if self.crl and self.ca is None:
+            raise ValueError("__CRL lists what authorities have revoked: set __CA, too")
         return self
 
 

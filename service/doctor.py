@@ -4,18 +4,13 @@ It changes nothing, but that an embedded database which is not there yet is made
 Every finding is something an administrator can act on; nothing of a patient is in it.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
-from http.client import HTTPException
-from urllib.request import urlopen
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_node.configure import configure_pynetdicom
-from dicom_node.scu import echo
 from model.checkpoint import load
 from model.errors import ModelError
 from service.admission.loading import load_rules
@@ -28,12 +23,11 @@ from service.finding import Finding
 from service.housekeeping.examining import examine_housekeeping
 from service.keys import any_valid
 from service.opening import secret_file
+from service.own_ports import examine_ports
 from service.patients import check_patient_keyer, load_patient_keyer
 from service.peers import list_peers
-from service.ports import is_free
 from service.postgres import PostgresError
 from service.settings import Settings
-from service.tls import require_tls_files
 from service.tuning.advice import advise
 from service.tuning.standbys import examine_standbys
 from service.verifying.examining import examine_recall
@@ -49,8 +43,7 @@ _VECTOR_VERSION = """
 def examine(settings: Settings) -> list[Finding]:
     """Look at settings, folders, ports, weights, device, and the database if it can be opened."""
     findings = [_settings(settings), _admission(settings), _state_dir(settings), _disk(settings)]
-    findings += [*_dicom_ports(settings), _http_port(settings)]
-    findings += [_weights(settings), _device(settings)]
+    findings += [*examine_ports(settings), _weights(settings), _device(settings)]
     try:
         with open_database(settings) as engine:
             findings += _database(engine, settings)
@@ -98,48 +91,6 @@ def _admission(settings: Settings) -> Finding:
     except ServiceError as error:
         return Finding("admission", "wrong", "the rules cannot be understood", str(error))
     return Finding("admission", "ok", f"{len(rules.rules)} rules, otherwise {rules.otherwise}")
-
-
-def _dicom_ports(settings: Settings) -> Iterator[Finding]:
-    if settings.dicom.plain:
-        yield _dicom_port(settings)
-    try:
-        own = require_tls_files(settings.dicom.tls)
-    except ServiceError as error:
-        yield Finding("DICOM TLS", "wrong", "the node cannot start", str(error))
-    else:
-        if own is not None:
-            detail = f"port {settings.dicom.tls.port}, certificate until {own.not_after:%Y-%m-%d}"
-            yield Finding("DICOM TLS", "ok", detail)
-
-
-def _dicom_port(settings: Settings) -> Finding:
-    dicom = settings.dicom
-    place = f"{dicom.host}:{dicom.port}"
-    if is_free(dicom.host, dicom.port):
-        return Finding("DICOM port", "ok", f"{place} is free: the node is not up")
-    configure_pynetdicom()
-    answer = echo(dicom.host, dicom.port, dicom.ae_title, dicom.ae_title)
-    if answer.succeeded:
-        return Finding("DICOM port", "ok", f"{place} answers our C-ECHO")
-    remedy = "Another program holds it: stop that, or set PRECUNEUS_DICOM__PORT."
-    return Finding("DICOM port", "wrong", f"{place}: {answer.reason}", remedy)
-
-
-def _http_port(settings: Settings) -> Finding:
-    http = settings.http
-    place = f"{http.host}:{http.port}"
-    if is_free(http.host, http.port):
-        return Finding("HTTP port", "ok", f"{place} is free: the API is not up")
-    try:
-        with urlopen(f"http://{place}/livez", timeout=5) as answer:
-            alive = json.loads(answer.read()) == {"status": "alive"}
-    except (OSError, HTTPException, ValueError):
-        alive = False
-    if alive:
-        return Finding("HTTP port", "ok", f"{place} answers as our API")
-    remedy = "Another program holds it: stop that, or set PRECUNEUS_HTTP__PORT."
-    return Finding("HTTP port", "wrong", f"{place} does not answer as our API", remedy)
 
 
 def _weights(settings: Settings) -> Finding:

@@ -23,6 +23,12 @@ class ConfigurationError(ServiceError):
     title = "Configuration error"
 
 
+class NoteUnreadable(ServiceError):
+    """What an installation noted of itself is not what was written there."""
+
+    title = "Note unreadable"
+
+
 class InvalidParameter(ServiceError):
     """A value given by the caller is out of range or malformed."""
 

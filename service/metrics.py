@@ -25,9 +25,8 @@ from service.db.node_tables import dropped_object
 from service.db.reindex_tables import reindex_chunk
 from service.db.tables import conflict, embedding_job, encoder, instance
 from service.encoders.registry import FOLLOWED
-from service.housekeeping.rounds import Round, read_round
 from service.metrics_folder import DIRECTORY_VARIABLE
-from service.verifying.canary import CanaryReading, read_canary
+from service.standing_metrics import standing
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -177,8 +176,8 @@ class GalleryCollector(Collector):
             jobs = connection.scalar(select(func.count()).select_from(embedding_job))
             conflicts = connection.scalar(select(func.count()).select_from(conflict))
             dropped = connection.scalar(select(func.count()).select_from(dropped_object))
-            canary, last_round = read_canary(connection), read_round(connection)
             behind = connection.execute(_BEHIND).all()
+            noted = standing(connection)
         family = GaugeMetricFamily(
             "precuneus_instances", "Instances in the gallery, by state", labels=["state"]
         )
@@ -194,33 +193,7 @@ class GalleryCollector(Collector):
         for name, instances in behind:
             lag.add_metric([name], instances)
         yield lag
-        if canary is not None:
-            yield from _recall(canary)
-        if last_round is not None:
-            yield from _housekeeping(last_round)
-
-
-def _recall(canary: CanaryReading) -> Iterable[GaugeMetricFamily]:
-    """What the recall canary said last, and how long ago; without recall where it took too long."""
-    if canary.recall is not None and canary.last is not None:
-        name, what = "precuneus_recall_canary", "Share of the true neighbours that searches find"
-        yield GaugeMetricFamily(name, f"{what}, lately", value=canary.recall)
-        yield GaugeMetricFamily(f"{name}_last", f"{what}, in the last check", value=canary.last)
-    yield GaugeMetricFamily(
-        "precuneus_recall_canary_age_seconds", "Since recall was checked", value=canary.age_s
-    )
-
-
-def _housekeeping(last: Round) -> Iterable[GaugeMetricFamily]:
-    """The duties that failed in the last round, how often by now, and when that was."""
-    name = "precuneus_housekeeping"
-    failing = GaugeMetricFamily(
-        f"{name}_failing", "Rounds in which a duty failed, without a break", labels=["duty"]
-    )
-    for duty, failure in last.failing.items():
-        failing.add_metric([duty], failure.times)
-    yield failing
-    yield GaugeMetricFamily(f"{name}_age_seconds", "Since its last round", value=last.age_s)
+        yield from noted
 
 
 def exposition(engine: Engine) -> bytes:

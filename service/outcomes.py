@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from service import queue
+from service.db.deadlocks import despite_deadlocks
+from service.db.tables import embedding_job
 from service.db.vectors import EmbeddingRow, copy_embeddings
 from service.decoding import Refusal
 from service.encoders.following import follow, require_active
@@ -50,16 +52,25 @@ def write_outcomes(
         EncoderChanged: `encoder` answers no queries any more, and nothing was written.
         SQLAlchemyError: the database failed, and nothing was written.
     """
+    # Labels and activations lock rows, too, and they need not come in our order.
+    return despite_deadlocks(lambda: _write_once(engine, encoder, owner, outcomes))
+
+
+def _write_once(
+    engine: Engine, encoder: ActiveEncoder, owner: UUID, outcomes: Sequence[Outcome]
+) -> set[int]:
     final = [outcome for outcome in outcomes if not outcome.postponed]
     with engine.begin() as connection:
         require_active(connection, encoder)
+        ids = [outcome.job.instance_id for outcome in outcomes]
+        queue.lock(connection, embedding_job.c.instance_id.in_(ids))
         owned = queue.take(connection, owner, [outcome.job.instance_id for outcome in final])
         mine = [outcome for outcome in final if outcome.job.instance_id in owned]
         _write_embedded(connection, encoder, [o for o in mine if o.refusal is None])
         for outcome in mine:
             if outcome.refusal is not None:
-                ids = [outcome.job.instance_id]
-                queue.settle(connection, ids, outcome.refusal.state, outcome.refusal.reason)
+                one = [outcome.job.instance_id]
+                queue.settle(connection, one, outcome.refusal.state, outcome.refusal.reason)
         for outcome in outcomes:
             if outcome.postponed and outcome.refusal is not None:
                 queue.postpone(

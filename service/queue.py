@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Subquery, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Subquery, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.tables import embedding_job, instance, series
@@ -121,6 +121,7 @@ def renew(connection: Connection, owner: UUID, lease_s: float) -> None:
 
 def release(connection: Connection, owner: UUID) -> None:
     """Give back what `owner` holds, as if it had not been tried: the worker ends in good order."""
+    lock(connection, embedding_job.c.lease_owner == owner)
     connection.execute(
         update(embedding_job)
         .where(embedding_job.c.lease_owner == owner)
@@ -130,6 +131,22 @@ def release(connection: Connection, owner: UUID) -> None:
             attempts=func.greatest(embedding_job.c.attempts - 1, 0),
         )
     )
+
+
+def lock(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Lock jobs in the one order in which all writers lock several, so that none waits in a ring.
+
+    Who holds them all may write them in any order. Who deletes instances locks their jobs, too.
+    """
+    jobs = select(embedding_job.c.instance_id).where(which)
+    connection.execute(jobs.order_by(embedding_job.c.instance_id).with_for_update())
+
+
+def drop(connection: Connection, instance_ids: Iterable[int]) -> None:
+    """Delete jobs, whoever owns them; a worker that is settling one is waited for."""
+    named = embedding_job.c.instance_id.in_(list(instance_ids))
+    lock(connection, named)
+    connection.execute(delete(embedding_job).where(named))
 
 
 def take(connection: Connection, owner: UUID, instance_ids: Iterable[int]) -> set[int]:

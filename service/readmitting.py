@@ -16,6 +16,7 @@ from service.db.deadlocks import despite_deadlocks
 from service.db.node_tables import dropped_object
 from service.db.tables import embedding_job, instance, series
 from service.dropped import forget_dropped
+from service.queue import drop
 
 _BATCH = 1000
 _OUT = (instance.c.state == "unsupported") & instance.c.reason.startswith(NOT_ADMITTED)
@@ -153,7 +154,7 @@ def _apply(connection: Connection, changes: _Changes) -> None:
     for reason, ids in changes.withdraw.items():
         named = {"ids": ids}
         # A worker that holds a job has written its rows when this returns.
-        connection.execute(text("DELETE FROM embedding_job WHERE instance_id = ANY (:ids)"), named)
+        drop(connection, ids)
         connection.execute(
             update(instance)
             .where(instance.c.instance_id.in_(ids), instance.c.state != "unsupported")

@@ -12,6 +12,7 @@ from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import fingerprint_of, normal_fingerprint
 from dicom_node.tls.own import examine_own, load_own
 from dicom_node.tls.profile import acceptor_profile, requestor_profile
+from dicom_node.tls.revocation import refuse_revoked
 
 
 @dataclass(frozen=True)
@@ -105,3 +106,5 @@ def _trust(context: ssl.SSLContext, files: TlsFiles) -> None:
         context.load_verify_locations(files.ca)
     except ssl.SSLError:
         raise TlsFilesUnusable(f"the CA file {files.ca} holds no certificate in PEM") from None
+    if files.crl is not None:
+        refuse_revoked(context, files.crl)

@@ -15,12 +15,13 @@ class TlsFiles:
     """Our certificate (with its chain, if any), its key, and whose signatures we trust.
 
     Without `key` the key stands in the certificate's file. `ca` may hold authorities and single
-    certificates of peers.
+    certificates of peers; `crl` lists those that their authorities have revoked.
     """
 
     certificate: Path
     key: Path | None = None
     ca: Path | None = None
+    crl: Path | None = None
 
     @property
     def key_file(self) -> Path:
@@ -30,7 +31,7 @@ class TlsFiles:
     @property
     def all(self) -> tuple[Path, ...]:
         """Each file once."""
-        named = (self.certificate, self.key_file, self.ca)
+        named = (self.certificate, self.key_file, self.ca, self.crl)
         return tuple(dict.fromkeys(path for path in named if path is not None))
 
     def stamp(self) -> Stamp:

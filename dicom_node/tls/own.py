@@ -11,7 +11,8 @@ from dicom_node.errors import TlsFilesUnusable
 from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import PeerCertificate, certificate_of
 from dicom_node.tls.profile import acceptor_profile, requestor_profile
-from dicom_node.tls.words import validity_fault
+from dicom_node.tls.revocation import revocation_concerns
+from dicom_node.tls.words import fault_of, validity_fault
 
 _SOON_DAYS = 30
 _CERTIFICATE, _KEY = b"-----BEGIN CERTIFICATE-----", b"PRIVATE KEY-----"
@@ -87,6 +88,15 @@ def examine_own(files: TlsFiles) -> OwnCertificate:
     return OwnCertificate(identity, _date(decoded["notAfter"]), encoded, is_for_requesting)
 
 
+def refusal_in_memory(requestor: ssl.SSLContext, acceptor: ssl.SSLContext) -> str | None:
+    """What keeps a handshake of both from coming about, tried in memory; None if nothing does."""
+    try:
+        _handshake(requestor, acceptor)
+    except ssl.SSLError as error:
+        return fault_of(error)
+    return None
+
+
 def concerns(files: TlsFiles, own: OwnCertificate) -> list[str]:
     """What works now, and an administrator should look at all the same."""
     found = []
@@ -106,6 +116,9 @@ def concerns(files: TlsFiles, own: OwnCertificate) -> list[str]:
         trusting.load_verify_locations(files.ca)
         if any(_date(known["notAfter"]) < datetime.now(UTC) for known in trusting.get_ca_certs()):
             found.append(f"{files.ca} holds an expired authority: its peers are refused")
+        if files.crl is not None:
+            authorities = trusting.get_ca_certs(binary_form=True)
+            found += revocation_concerns(files.crl, authorities)
     return found
 
 

@@ -6,6 +6,11 @@ Nothing that a peer said is in them.
 import ssl
 
 _EXPIRED, _NOT_YET_VALID = 10, 9
+# Those of X509_verify_cert (OpenSSL's x509_vfy.h) that are a list's fault, not the peer's.
+_OF_LISTS = {
+    3: "our CRL file has no list of whoever signed it",
+    12: "the list of revoked certificates (CRL) of whoever signed it has expired: fetch the new",
+}
 _FAULTS = {
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": (
         "the peer showed no certificate, and one is required: give it a certificate and key"
@@ -25,7 +30,8 @@ _ABOUT_OURS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 def fault_of(error: ssl.SSLError) -> str:
     """What went wrong with a peer."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the peer's certificate is refused: {error.verify_message}"
+        told = _OF_LISTS.get(error.verify_code, error.verify_message)
+        return f"the peer's certificate is refused: {told}"
     reason = error.reason or ""
     if reason in _FAULTS:
         return _FAULTS[reason]

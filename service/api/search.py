@@ -88,6 +88,9 @@ class SearchBody(BaseModel):
     method: Method = Field(description="which way the neighbours were found")
     complete: bool = Field(description="k neighbours, or all that the filters leave")
     neighbours: list[NeighbourBody]
+    next_cursor: str | None = Field(
+        description="ask again with it, and the same body, for the neighbours that follow"
+    )
     explanation: ExplanationBody | None = None
     evidence: EvidenceBody | None = if_asked("as the route …/evidence gives it; of a file")
 
@@ -111,6 +114,7 @@ class SearchBody(BaseModel):
             method=found.method,
             complete=found.complete,
             neighbours=NeighbourBody.all_of(found.neighbours, evidence),
+            next_cursor=answer.next_cursor,
             explanation=None if told is None else ExplanationBody.model_validate(told),
             evidence=None if evidence is None else EvidenceBody.of(evidence),
         )
@@ -124,9 +128,12 @@ def get_wanted(
     exact: Annotated[bool, Query(description="compare with every slice")] = False,
     explain: Annotated[bool, Query(description="say how it was found, and how long")] = False,
     evidence: EvidenceQuery = False,
+    cursor: Annotated[
+        str | None, Query(max_length=2000, description="the last answer's next_cursor")
+    ] = None,
 ) -> Wanted:
     """What the neighbours must be, and how to look for them."""
-    return Wanted(k, filters, same_patient, collapse, exact, explain, evidence)
+    return Wanted(k, filters, same_patient, collapse, exact, explain, evidence, cursor)
 
 
 @router.post("", responses=responses(404, 408, 409, 413, 415, 422, 503), openapi_extra=_BODY)
@@ -141,7 +148,7 @@ async def search(
 
     The body is a DICOM, PNG or JPEG file itself, of which `frame` is searched by; or JSON with
     `region`, or with `positive` and perhaps `negative`. The bytes say what a file is. `evidence` is
-    of files alone.
+    of files alone. For what follows send the same again with `cursor`.
     """
     kind = request.headers.get("Content-Type", _FILES[-1]).partition(";")[0].strip().lower()
     if kind == _JSON:

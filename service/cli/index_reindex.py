@@ -56,13 +56,18 @@ def reindex(
 def status(json: JsonOption = False) -> None:
     """Show how far the last reindex is, and how the encoders stand."""
     from service.encoders.standing import list_standings
+    from service.errors import NoteUnreadable
     from service.opening import open_gallery
     from service.reindex.status import reindex_status
     from service.verifying.canary import read_canary
 
     with open_gallery(Settings()) as engine, engine.connect() as connection:
         found, standings = reindex_status(connection), list_standings(connection)
-        canary = read_canary(connection)
+        canary, unreadable = None, ""
+        try:
+            canary = read_canary(connection)
+        except NoteUnreadable as error:
+            unreadable = str(error)
     if json:
         encoders = [_plain(standing) for standing in standings]
         print_json({"reindex": _plain(found), "encoders": encoders, "recall": _plain(canary)})
@@ -71,8 +76,8 @@ def status(json: JsonOption = False) -> None:
     print_table("Encoders", ("number", "name", "state", "index", "behind"), rows)
     if found is not None:
         _print(found)
-    if canary is not None:
-        typer.echo(canary.sentence())
+    if canary is not None or unreadable:
+        typer.echo(canary.sentence() if canary else unreadable)
 
 
 def _plain(value: Any) -> dict[str, Any] | None:

@@ -45,6 +45,9 @@ def secure_transport(
         ),
         Parameter("Trusted signers", "a CA file" if files.ca is not None else "none", f"{_TLS}CA"),
         Parameter(
+            "Revoked certificates", "a CRL file" if files.crl is not None else "none", f"{_TLS}CRL"
+        ),
+        Parameter(
             "For the TLS handshake",
             f"{node.deadlines.handshake_s:g} s",
             f"{_TLS}HANDSHAKE_TIMEOUT_S",

@@ -10,6 +10,7 @@ from typing import Literal
 from sqlalchemy import Connection, Engine, select, text
 
 from dicom_node.rejection import Reference
+from service import queue
 from service.db.deadlocks import despite_deadlocks
 from service.db.tables import instance, series, study
 from service.errors import InstanceUnknown
@@ -78,7 +79,12 @@ def delete_instances(connection: Connection, instance_ids: Sequence[int], cause:
     """
     ids = {"ids": sorted(instance_ids)}
     # Jobs first, as a worker locks them first; one that holds a job then ends before we go on.
-    connection.execute(text("DELETE FROM embedding_job WHERE instance_id = ANY (:ids)"), ids)
+    queue.drop(connection, instance_ids)
+    # In order, as an encoder that follows locks those that it writes.
+    connection.execute(
+        text("SELECT FROM instance WHERE instance_id = ANY (:ids) ORDER BY instance_id FOR UPDATE"),
+        ids,
+    )
     connection.execute(
         text("""
             INSERT INTO tombstone (sop_instance_uid, series_instance_uid, study_instance_uid,

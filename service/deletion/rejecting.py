@@ -13,7 +13,7 @@ from dicom_node.rejection import REJECTIONS, RejectionNote
 from service.db.tables import instance
 from service.deletion.deleting import Cause, bury, delete_instances
 from service.peers import peer_calling
-from service.queue import settle
+from service.queue import drop, settle
 
 QUALITY = "113001"
 REFUSED_AGAIN = frozenset({"113037", "113038"})
@@ -64,7 +64,7 @@ def hide_instances(connection: Connection, instance_ids: list[int], reason: str)
     """Keep instances and their files, but out of every search."""
     ids = {"ids": sorted(instance_ids)}
     # A worker that holds a job has written its rows when this returns.
-    connection.execute(text("DELETE FROM embedding_job WHERE instance_id = ANY (:ids)"), ids)
+    drop(connection, instance_ids)
     settle(connection, instance_ids, "unsupported", reason)
     # Only now: an encoder that follows holds the instance while it writes rows of it.
     connection.execute(text("DELETE FROM embedding WHERE instance_id = ANY (:ids)"), ids)

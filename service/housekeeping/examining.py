@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from service.errors import NoteUnreadable
 from service.finding import Finding
 from service.housekeeping.rounds import Round, read_round
 
@@ -14,7 +15,11 @@ _LONG_AGO_S = 3600.0
 
 def examine_housekeeping(connection: Connection) -> Finding:
     """How the last round went, and how long ago."""
-    last = read_round(connection)
+    try:
+        last = read_round(connection)
+    except NoteUnreadable as error:
+        remedy = "The node's next round writes it anew: is it up?"
+        return Finding(_SUBJECT, "note", str(error), remedy)
     if last is None:
         remedy = "The node does it: `precuneus serve` runs one."
         return Finding(_SUBJECT, "note", "never done yet", remedy)

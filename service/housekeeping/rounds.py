@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from time import time
 
-from sqlalchemy import Connection, select
+from pydantic import TypeAdapter
+from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.tables import installation
+from service.notes import Count, Moment, read_note
 
 _NAME = "housekeeping"
 
@@ -21,15 +23,15 @@ class Failure:
     """A duty that failed in the last round: the kind of error, since when (1970), and how often."""
 
     error: str
-    since: float
-    times: int
+    since: Moment
+    times: Count
 
 
 @dataclass(frozen=True)
 class Round:
     """When a round ended, in seconds since 1970, and the duties that failed in it, by name."""
 
-    at: float
+    at: Moment
     failing: Mapping[str, Failure]
 
     @property
@@ -46,11 +48,13 @@ def write_round(connection: Connection, ended: Round) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=replaced))
 
 
+_ROUND = TypeAdapter(Round)
+
+
 def read_round(connection: Connection) -> Round | None:
-    """The last round of any node; None before the first."""
-    value = connection.scalar(select(installation.c.value).where(installation.c.name == _NAME))
-    if value is None:
-        return None
-    facts = json.loads(value)
-    failing = {name: Failure(**failure) for name, failure in facts["failing"].items()}
-    return Round(facts["at"], failing)
+    """The last round of any node; None before the first.
+
+    Raises:
+        NoteUnreadable: that cannot be read; the next round writes it anew.
+    """
+    return read_note(connection, _NAME, _ROUND)

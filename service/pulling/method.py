@@ -7,12 +7,11 @@ from dicom_node.errors import AssociationFailed, TlsFilesUnusable
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE, accepted_services
 from dicom_node.requesting.verifying import verify
-from service.calling import own_node_tls
+from service.calling import called_host, own_node_tls
 from service.dicom_settings import DicomSettings
 from service.errors import Unavailable
 
 By = Literal["move", "get"]
-_UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what binds so
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def _node_fault(own: DicomSettings, *, over_tls: bool) -> str:
 
     Who is called over TLS is taken to call back over TLS.
     """
-    host = _UNSPECIFIED.get(own.host, own.host)
+    host = called_host(own.host)
     try:
         tls = own_node_tls(own, host) if over_tls else None
         port = own.tls.port if over_tls else own.port

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter
 from service.hashing.search import hashed_nearest
-from service.search.cursor import read_cursor, write_cursor
 from service.search.direct import Message, message, remember, remembered, send
 from service.search.filters import EVERYTHING, Filters
-from service.search.found import Found, Method, Neighbour, Position, ScanReport
+from service.search.found import Found, Method, Neighbour, ScanReport
 from service.search.nearest import MAXIMUM_RANK, Collapse, nearest, neighbours_of
+from service.search.paging import Paging, page_of
 from service.search.question import Page
 from service.search.target import Target, find_slice
 from service.search.walking import Walked
@@ -71,17 +71,13 @@ def similar(connection: Connection, query: Query) -> Answer:
     direct = _directly(connection, query)
     if direct is not None and direct[1].rows is not None:
         found = Found(neighbours_of(direct[1].rows), "hnsw", complete=True)
-        return _answer(query, direct[0], found, begun=0)
+        return _answer(query, direct[0], found, Paging(query.k, None, query.k))
     walked = None if direct is None else direct[1]
     encoder, embedded = find_slice(connection, query.sop_instance_uid, query.frame)
     remember(connection, encoder)
-    after = None if query.cursor is None else read_cursor(encoder, _facts(query), query.cursor)
-    begun = 0 if after is None else after.rank
-    k = min(query.k, MAXIMUM_RANK - begun)
-    if k < 1:
-        raise InvalidParameter(f"No rank beyond {MAXIMUM_RANK} can be asked for.")
-    found = _find(connection, encoder, Target.of(embedded), query, k, after, walked)
-    return _answer(query, encoder, found, begun)
+    page = page_of(encoder, _facts(query), query.cursor, query.k)
+    found = _find(connection, encoder, Target.of(embedded), query, page, walked)
+    return _answer(query, encoder, found, page)
 
 
 def _directly(connection: Connection, query: Query) -> tuple[ActiveEncoder, Walked] | None:
@@ -112,13 +108,8 @@ def first_message(encoder: ActiveEncoder, query: Query) -> Message:
     )
 
 
-def _answer(query: Query, encoder: ActiveEncoder, found: Found, begun: int) -> Answer:
-    """What was found from the rank `begun` on; where fewer came than were asked for, all."""
-    last = begun + len(found.neighbours)
-    is_last = len(found.neighbours) < query.k or last >= MAXIMUM_RANK
-    cursor = None
-    if not is_last:
-        cursor = write_cursor(encoder, _facts(query), found.neighbours[-1].position)
+def _answer(query: Query, encoder: ActiveEncoder, found: Found, page: Paging) -> Answer:
+    cursor = page.next_cursor(encoder, _facts(query), found)
     how = (found.method, found.complete, found.neighbours)
     return Answer(query, encoder, *how, next_cursor=cursor, explanation=found.explanation)
 
@@ -128,11 +119,11 @@ def _find(
     encoder: ActiveEncoder,
     target: Target,
     query: Query,
-    k: int,
-    after: Position | None,
+    paging: Paging,
     begun: Walked | None,
 ) -> Found:
-    page: dict[str, Any] = {"k": k, "after": after, "same_patient": query.same_patient}
+    page: dict[str, Any] = {"k": paging.k, "after": paging.after}
+    page["same_patient"] = query.same_patient
     if query.by_codes:
         if query.collapse != "none" or query.exact:
             raise InvalidParameter("A search by codes is neither exact, nor does it collapse.")

@@ -3,8 +3,9 @@
 Nothing is embedded here: where to search is known.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
@@ -14,6 +15,7 @@ from service.evidence.evidence import Evidence, evidence_of
 from service.search.filters import EVERYTHING, Filters
 from service.search.found import Found
 from service.search.nearest import Collapse, nearest
+from service.search.paging import page_of
 from service.search.target import Target
 from service.uploads.kinds import Kind
 
@@ -26,7 +28,10 @@ Patient = Literal["left out", "searched", "unknown"]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the neighbours must be, and how to look for them; `evidence` is of whole slices only."""
+    """What the neighbours must be, and how to look for them; `evidence` is of whole slices only.
+
+    `cursor` is an answer's `next_cursor`, and goes on where that one ended, of the same query.
+    """
 
     k: int = 5
     filters: Filters = EVERYTHING
@@ -35,6 +40,7 @@ class Wanted:
     exact: bool = False
     explain: bool = False
     evidence: bool = False
+    cursor: str | None = None
 
     @property
     def patient(self) -> Patient:
@@ -47,7 +53,7 @@ class QueryAnswer:
     """What was found; `patient` says what became of slices of the query's own patient.
 
     `kind` and `sop_instance_uid` are an upload's, None where there is none; `evidence` is there if
-    it was wanted.
+    it was wanted. `next_cursor` leads to what follows, None where nothing can.
     """
 
     encoder: ActiveEncoder
@@ -56,13 +62,18 @@ class QueryAnswer:
     kind: Kind | None = None
     sop_instance_uid: str | None = None
     evidence: Evidence | None = None
+    next_cursor: str | None = None
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What is searched near, and the modality of it where that is known."""
+    """What is searched near, and the modality of it where that is known.
+
+    `asked` is what a cursor belongs to: plain facts that are the same whenever the same is asked.
+    """
 
     target: Target
+    asked: Mapping[str, Any]
     modality: str | None = None
 
 
@@ -70,8 +81,11 @@ def answer(connection: Connection, active: ActiveEncoder, aim: Aim, wanted: Want
     """What is found near `aim`, with evidence if it is wanted: that of all other patients.
 
     Raises:
-        InvalidParameter: what is wanted is out of range.
+        InvalidParameter: what is wanted is out of range, or the cursor not of this query.
+        StaleCursor: another encoder is active than when the cursor was given.
     """
+    question = _question(aim, wanted)
+    page = page_of(active, question, wanted.cursor, wanted.k)
     evidence = None
     if wanted.evidence:
         evidence = evidence_of(connection, active, aim.target, modality=aim.modality)
@@ -80,13 +94,25 @@ def answer(connection: Connection, active: ActiveEncoder, aim: Aim, wanted: Want
         active,
         aim.target,
         wanted.filters,
-        k=wanted.k,
+        k=page.k,
+        after=page.after,
         same_patient=wanted.same_patient,
         collapse=wanted.collapse,
         exact=wanted.exact,
         explain=wanted.explain,
     )
-    return QueryAnswer(active, found, wanted.patient, evidence=evidence)
+    cursor = page.next_cursor(active, question, found)
+    return QueryAnswer(active, found, wanted.patient, evidence=evidence, next_cursor=cursor)
+
+
+def _question(aim: Aim, wanted: Wanted) -> dict[str, Any]:
+    """What a cursor belongs to: all but how many are asked for, and how they are found."""
+    return {
+        "asked": dict(aim.asked),
+        "same_patient": wanted.same_patient,
+        "collapse": wanted.collapse,
+        "filters": wanted.filters.facts(),
+    }
 
 
 def refuse_evidence(wanted: Wanted) -> None:

@@ -6,6 +6,7 @@ after, a standby may answer if it is recent enough; both know the same active en
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,20 +56,22 @@ class QuerySearch:
             Unavailable: no encoder is active or it cannot be used, or too many ask.
         """
 
+        asked = {"sha256": sha256(data).hexdigest(), "frame": frame, "ct_window": ct_window}
+
         def embed(file: EncoderFile) -> tuple[PreparedUpload, Coordinates]:
             return self.embedder.upload(data, frame, file, ct_window)
 
         def aim(connection: Connection, embedded: tuple[PreparedUpload, Coordinates]) -> Aim:
             upload, coordinates = embedded
             if upload.header is None:
-                return Aim(Target(coordinates=coordinates), "CT" if ct_window else None)
+                return Aim(Target(coordinates=coordinates), asked, "CT" if ct_window else None)
             known = _instance_id(connection, upload.header.sop_instance_uid)
             target = Target(
                 coordinates=coordinates,
                 patient_key=patient_key_of(upload.header, self.keyer),
                 without=() if known is None else ((known, frame),),
             )
-            return Aim(target, upload.header.modality)
+            return Aim(target, asked, upload.header.modality)
 
         (upload, _), found = self._search(embed, aim, wanted)
         if upload.header is None:
@@ -97,7 +100,8 @@ class QuerySearch:
 
         def aim(_connection: Connection, coordinates: Coordinates) -> Aim:
             itself = ((of.instance_id, frame),)
-            return Aim(Target(None, coordinates, of.patient_key, itself))
+            asked = {"region": (sop_instance_uid, frame, box)}
+            return Aim(Target(None, coordinates, of.patient_key, itself), asked)
 
         return self._search(embed, aim, wanted)[1]
 
@@ -112,7 +116,8 @@ class QuerySearch:
 
         def search(connection: Connection) -> QueryAnswer:
             active, target = target_of(connection, positive, negative)
-            return answer(connection, active, Aim(target), wanted)
+            asked = {"positive": _named(positive), "negative": _named(negative)}
+            return answer(connection, active, Aim(target, asked), wanted)
 
         return self.searches.run(search)
 
@@ -151,6 +156,10 @@ class QuerySearch:
 
     def _encoder(self, connection: Connection) -> tuple[ActiveEncoder, EncoderFile]:
         return get_active(connection), self.encoder_files.active(connection)
+
+
+def _named(examples: Sequence[Example]) -> list[tuple[str, int]]:
+    return sorted({(example.sop_instance_uid, example.frame) for example in examples})
 
 
 def _instance_id(connection: Connection, sop_instance_uid: str) -> int | None:

@@ -5,18 +5,23 @@ lies in one row of the database, so a scrape of the metrics costs one look-up.
 """
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from time import monotonic, time
 
-from sqlalchemy import Connection, Engine, select, text
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
 from service.db.tables import installation
 from service.encoders.registry import ActiveEncoder, find_active
+from service.errors import NoteUnreadable
+from service.notes import Amount, Count, Moment, Share, read_note
 from service.verifying.recall import K, measure_recall
 
+_LOG = logging.getLogger("precuneus.node")
 _NAME = "recall_canary"
 _QUERIES = 5
 # What counts is the last this many measurements: two losses in 2,000 neighbours are not noise.
@@ -37,12 +42,12 @@ class CanaryReading:
     """
 
     encoder: str
-    measured_at: float
-    seconds: float
-    recall: float | None
-    last: float | None
-    lost: tuple[int, ...]
-    queries: tuple[int, ...]
+    measured_at: Moment
+    seconds: Amount
+    recall: Share | None
+    last: Share | None
+    lost: tuple[Count, ...]
+    queries: tuple[Count, ...]
 
     @property
     def age_s(self) -> float:
@@ -59,14 +64,16 @@ class CanaryReading:
         )
 
 
+_READING = TypeAdapter(CanaryReading)
+
+
 def read_canary(connection: Connection) -> CanaryReading | None:
-    """What the canary said last, or None before it did."""
-    value = connection.scalar(select(installation.c.value).where(installation.c.name == _NAME))
-    if value is None:
-        return None
-    facts = json.loads(value)
-    facts |= {name: tuple(facts[name]) for name in ("lost", "queries")}
-    return CanaryReading(**facts)
+    """What the canary said last, or None before it did.
+
+    Raises:
+        NoteUnreadable: that cannot be read; the next measurement writes it anew.
+    """
+    return read_note(connection, _NAME, _READING)
 
 
 def run_canary(
@@ -80,13 +87,22 @@ def run_canary(
     with engine.begin() as connection:
         if not connection.scalar(_TRY_LOCK):
             return None
-        before, encoder = read_canary(connection), find_active(connection)
+        before, encoder = _before(connection), find_active(connection)
         if encoder is None or (before is not None and not _is_due(before, encoder, interval_s)):
             return None
         reading = _measure(connection, encoder, before, is_stopped)
         if reading is not None:
             _write(connection, reading)
         return reading
+
+
+def _before(connection: Connection) -> CanaryReading | None:
+    """The last reading; what cannot be read is measured anew, as if it had never been."""
+    try:
+        return read_canary(connection)
+    except NoteUnreadable as error:
+        _LOG.warning("%s It is measured anew.", error, extra={"action": "canary.unreadable"})
+        return None
 
 
 def _is_due(before: CanaryReading, encoder: ActiveEncoder, interval_s: float) -> bool:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, text
 
 from service.encoders.registry import find_active
+from service.errors import NoteUnreadable
 from service.finding import Finding
 from service.verifying.canary import CanaryReading, pause_s, read_canary
 from service.verifying.recall import LOWEST_RECALL
@@ -27,7 +28,11 @@ def examine_recall(connection: Connection, interval_s: float) -> Finding | None:
     encoder = find_active(connection)
     if encoder is None:
         return None
-    reading = read_canary(connection)
+    try:
+        reading = read_canary(connection)
+    except NoteUnreadable as error:
+        remedy = _MEASURE if interval_s else _TURN_ON
+        return Finding(_SUBJECT, "note", str(error), remedy, _facts(encoder.name, None))
     if reading is not None and reading.encoder == encoder.name:
         return _judged(reading, interval_s)
     if not connection.scalar(text(f"SELECT EXISTS (SELECT FROM {encoder.partition})")):

@@ -9,6 +9,7 @@ from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import fingerprint_of
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+_CA = "[ca]\ndefault_ca=own\n[own]\ndatabase={database}\ndefault_md=sha256\n"
 _LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 
 
@@ -39,6 +40,24 @@ class Authority(Identity):
         lasting = ("-days", days, "-extfile", extensions)
         _openssl("x509", "-req", "-in", request, *signer, *lasting, "-out", made.certificate)
         return made
+
+    def revoke(self, identity: Identity) -> None:
+        """Have all further lists name it."""
+        self._ca("-revoke", identity.certificate)
+
+    def list_revoked(self, to: Path, *, until: str = "20990101000000Z") -> Path:
+        """Write the list of what is revoked, in PEM; `until` as openssl has times."""
+        times = ("-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", until)
+        self._ca("-gencrl", *times, "-out", to)
+        return to
+
+    def _ca(self, *arguments: object) -> None:
+        database = self.certificate.with_suffix(".index")
+        database.touch()
+        configuration = self.certificate.with_suffix(".cnf")
+        configuration.write_text(_CA.format(database=database))
+        named = ("-config", configuration, "-cert", self.certificate, "-keyfile", self.key)
+        _openssl("ca", *named, *arguments)
 
 
 def make_authority(folder: Path, name: str) -> Authority:

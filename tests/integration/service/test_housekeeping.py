@@ -82,9 +82,10 @@ def test_a_duty_that_fails_as_nobody_thought_of_ends_nothing(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What the canary remembers cannot be read: it fails, and the others go on."""
+    """What the canary found cannot be written: it fails, and the others go on."""
     fill(engine, clustered_instances(8, 5), encoder)
-    change(engine, "INSERT INTO installation VALUES ('recall_canary', 'DOE^JANE')")
+    forbid = "ADD CONSTRAINT \"DOE^JANE\" CHECK (name <> 'recall_canary')"
+    change(engine, f"ALTER TABLE installation {forbid}")
     with kept(settings, engine), caplog.at_level(logging.INFO, logger="precuneus.node"):
         eventually(lambda: failing(engine) == ["canary"], "the failure is noted")
         import_file(take, write_file(tmp_path / "a.dcm", ct_dataset(study_instance_uid="1.2.3")))
@@ -92,8 +93,8 @@ def test_a_duty_that_fails_as_nobody_thought_of_ends_nothing(
         eventually(lambda: list(store.names()) == [], "the file is removed all the same")
         found = told(engine)
         assert (found.verdict, found.facts["failing"]) == ("wrong", "canary")
-        assert "canary (JSONDecodeError" in found.detail
-        change(engine, "DELETE FROM installation WHERE name = 'recall_canary'")
+        assert "canary (IntegrityError" in found.detail
+        change(engine, 'ALTER TABLE installation DROP CONSTRAINT "DOE^JANE"')
         eventually(lambda: failing(engine) == [], "it is well again")
         assert told(engine).verdict == "ok"
     with engine.connect() as connection:
@@ -101,7 +102,7 @@ def test_a_duty_that_fails_as_nobody_thought_of_ends_nothing(
     lines = [JsonFormatter().format(record) for record in caplog.records]
     failed = [line for line in lines if '"canary.failed"' in line]
     assert failed
-    assert all("read_canary" in line and "DOE" not in line for line in failed)
+    assert all("IntegrityError" in line and "DOE" not in line for line in failed)
 
 
 def test_metrics_tell_what_fails_and_since_when(settings: Settings, engine: Engine) -> None:
@@ -119,3 +120,20 @@ def test_a_node_that_keeps_house_no_more_is_noticed(settings: Settings, engine: 
     with engine.begin() as connection:
         write_round(connection, Round(0.0, {}))
     assert (told(engine).verdict, "Is the node up?" in told(engine).remedy) == ("note", True)
+
+
+@pytest.mark.parametrize("value", ["DOE^JANE", "{}", '{"at": 1e99, "failing": {}}'])
+def test_a_note_that_cannot_be_read_is_told_and_written_anew(
+    settings: Settings, engine: Engine, value: str
+) -> None:
+    statement = text("INSERT INTO installation VALUES ('housekeeping', :value)")
+    with engine.begin() as connection:
+        connection.execute(statement, {"value": value})
+    found = told(engine)
+    assert (found.verdict, found.detail) == (
+        "note",
+        "What is noted as housekeeping cannot be read.",
+    )
+    assert b'precuneus_unreadable_notes{note="housekeeping"} 1.0' in exposition(engine)
+    with kept(settings, engine):
+        eventually(lambda: told(engine).verdict == "ok", "a round is done")

@@ -16,7 +16,8 @@ def test_variables_reach_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "CERTIFICATE": "/tls/node.pem",
         "KEY": "/tls/node.key",
-        "CA": "",
+        "CA": "/tls/ca.pem",
+        "CRL": "/tls/crl.pem",
         "PORT": "12762",
         "HANDSHAKE_TIMEOUT_S": "3",
     }.items():
@@ -26,8 +27,14 @@ def test_variables_reach_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.tls is not None
     files = config.tls.files
     assert (files.certificate, files.key) == (Path("/tls/node.pem"), Path("/tls/node.key"))
-    assert (files.ca, config.tls.port, config.port) == (None, 12762, None)
+    assert (files.ca, files.crl) == (Path("/tls/ca.pem"), Path("/tls/crl.pem"))
+    assert (config.tls.port, config.port) == (12762, None)
     assert config.deadlines.handshake_s == 3
+
+
+def test_an_empty_variable_is_none() -> None:
+    tls = DicomTlsSettings.model_validate({"certificate": "/tls/node.pem", "ca": "", "crl": ""})
+    assert (tls.ca, tls.crl) == (None, None)
 
 
 def test_without_tls_and_plain_nobody_could_connect() -> None:
@@ -38,6 +45,11 @@ def test_without_tls_and_plain_nobody_could_connect() -> None:
 def test_a_key_without_a_certificate_is_told() -> None:
     with pytest.raises(ValidationError, match="needs a certificate"):
         DicomTlsSettings(key=Path("/tls/node.key"))
+
+
+def test_a_list_without_authorities_is_told() -> None:
+    with pytest.raises(ValidationError, match="set __CA, too"):
+        DicomTlsSettings(certificate=Path("/tls/node.pem"), crl=Path("/tls/crl.pem"))
 
 
 def test_a_missing_file_is_told_before_anything_starts(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 from sqlalchemy import Engine, text
 
+from service.doctor import examine
 from service.encoders.registry import ActiveEncoder
 from service.housekeeping.keeper import Housekeeping
 from service.metrics import exposition
@@ -65,6 +66,37 @@ def test_a_scrape_tells_of_recall_and_its_age(filled: Engine) -> None:
     assert float(values["precuneus_recall_canary"]) == 1.0
     assert float(values["precuneus_recall_canary_last"]) == 1.0
     assert 0 <= float(values["precuneus_recall_canary_age_seconds"]) < 100
+
+
+NONSENSE = {
+    "no JSON": "DOE^JANE",
+    "a list": "[1, 2]",
+    "nothing in it": "{}",
+    "more in it": '{"encoder": "e", "more": 1}',
+    "text for figures": {"recall": "high", "queries": ["many"]},
+    "no list": {"lost": 3},
+    "no number": {"recall": float("nan")},
+    "beyond all dates": {"measured_at": 1e99},
+}
+
+
+@pytest.mark.parametrize("kind", NONSENSE)
+def test_nonsense_is_told_and_measured_anew(filled: Engine, settings: Settings, kind: str) -> None:
+    reading, nonsense = run_canary(filled, 300), NONSENSE[kind]
+    assert reading is not None
+    value = nonsense if isinstance(nonsense, str) else json.dumps(vars(reading) | nonsense)
+    with filled.begin() as connection:
+        connection.execute(
+            text("UPDATE installation SET value = :value WHERE name = 'recall_canary'"),
+            {"value": value},
+        )
+    (found,) = (each for each in examine(settings) if each.subject == "recall")
+    assert (found.verdict, "recall_canary cannot be read" in found.detail) == ("note", True)
+    lines = exposition(filled).decode().splitlines()
+    assert 'precuneus_unreadable_notes{note="recall_canary"} 1.0' in lines
+    assert any(line.startswith("precuneus_instances{") for line in lines)
+    assert run_canary(filled, 300) is not None
+    assert b'note="recall_canary"' not in exposition(filled)
 
 
 def test_another_encoder_begins_anew(filled: Engine) -> None:
