@@ -20,7 +20,14 @@ from service.search.filters import Filters
 from service.search.question import Collapse, Page, Question, ask
 from service.search.statements import direct_statement
 from service.search.target import EmbeddedSlice, Target
-from service.search.walking import Walk, Walked, bound_by, first_walk, judged
+from service.search.walking import (
+    LITTLE_FARTHER,
+    Walk,
+    Walked,
+    bound_by,
+    first_walk,
+    judged,
+)
 
 _ENCODER = "precuneus active encoder"
 _NOBODY = UUID(int=0)
@@ -88,6 +95,17 @@ def send(connection: Connection, sent: Message) -> Walked | None:
         connection.info.pop(_ENCODER, None)
         return None
     return judged(rows, sent.question, sent.way) if rows[0].found_self else None
+
+
+def farther(sent: Message, walked: Walked) -> Message | None:
+    """The same with a walk of some more rows, where a few more are likely to do.
+
+    Looking the slice up and weighing the ways against one another takes longer than that.
+    """
+    if sent.way.rows >= LITTLE_FARTHER.rows or walked.needed > LITTLE_FARTHER.trusted:
+        return None
+    values = sent.values | {"walk": LITTLE_FARTHER.rows}
+    return replace(sent, way=LITTLE_FARTHER, values=values)
 
 
 def remember(connection: Connection, encoder: ActiveEncoder) -> None:

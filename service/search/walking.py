@@ -46,11 +46,12 @@ class Walk:
         return f"SET LOCAL hnsw.ef_search = {self.ef_search};{farther}{_FORCE}"
 
 
+LITTLE_FARTHER = Walk(100, 100, 75)
 # Measured on clustered slices, patients of up to 600 among them (docs/search.md).
 WALKS = (
     Walk(32, 32, 24),
     Walk(64, 64, 48),
-    Walk(100, 100, 75),
+    LITTLE_FARTHER,
     Walk(400, 400, 300),
     Walk(2000, 400, 1000),
     Walk(8000, 1000, 4000),
