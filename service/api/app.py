@@ -1,11 +1,9 @@
 """The FastAPI application, put together from its routes and resources."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import monotonic
-from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse
 
 from service.api import (
@@ -21,8 +19,8 @@ from service.api import (
     studies,
 )
 from service.api.deps import Resources, demand_key
-from service.api.problems import add_problem_handlers, problem, responses
-from service.settings import is_loopback
+from service.api.middleware import MeasuredRequests, OwnNamesOnly
+from service.api.problems import add_problem_handlers, responses
 
 _KEYED = (
     instances,
@@ -35,7 +33,6 @@ _KEYED = (
     labels,
     label_import,
 )
-_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 def create_app(resources: Resources) -> FastAPI:
@@ -69,45 +66,13 @@ def create_app(resources: Resources) -> FastAPI:
         )
     add_problem_handlers(app)
     _add_schema_route(app)
-    _measure_requests(app, resources)
+    app.add_middleware(MeasuredRequests, metrics=resources.metrics)
     if not resources.demands_key:
-        _answer_to_own_names_only(app)
+        app.add_middleware(OwnNamesOnly)
     return app
-
-
-def _answer_to_own_names_only(app: FastAPI) -> None:
-    """Without keys, a web page must not reach us by a name that it points at this machine."""
-
-    @app.middleware("http")
-    async def refuse_others(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        try:
-            host = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
-        except ValueError:
-            host = ""
-        if not is_loopback(host):
-            detail = "Without API keys the service answers to localhost and 127.0.0.1 alone."
-            return problem(421, "Misdirected request", detail)
-        return await call_next(request)
 
 
 def _add_schema_route(app: FastAPI) -> None:
     @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(demand_key)])
     def openapi() -> JSONResponse:
         return JSONResponse(app.openapi())
-
-
-def _measure_requests(app: FastAPI, resources: Resources) -> None:
-    @app.middleware("http")
-    async def measure(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        started = monotonic()
-        response = await call_next(request)
-        route = getattr(request.scope.get("route"), "path", "none")
-        seconds = monotonic() - started
-        # A made-up method would become a series of its own.
-        method = request.method if request.method in _METHODS else "other"
-        resources.metrics.request(method, route, response.status_code, seconds)
-        return response

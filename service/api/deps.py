@@ -1,4 +1,7 @@
-"""What routes need: the gallery's connection, the decoding pool, and who may ask."""
+"""What routes need: the gallery's connection, the decoding pool, and who may ask.
+
+What waits for nothing is a coroutine: a function would cost a change of threads each.
+"""
 
 from asyncio import Semaphore
 from collections.abc import AsyncIterator
@@ -71,7 +74,7 @@ class Resources:
         return self._bases[encoder_id]
 
 
-def get_resources(request: Request) -> Resources:
+async def get_resources(request: Request) -> Resources:
     """The process's resources."""
     resources: Resources = request.app.state.resources
     return resources
@@ -101,7 +104,7 @@ ConnectionDep = Annotated[Connection, Depends(get_connection, scope="function")]
 _UID = r"^[0-9]+(\.[0-9]+)*$"
 
 
-def get_searches(resources: ResourcesDep) -> Readers:
+async def get_searches(resources: ResourcesDep) -> Readers:
     """Where searches run: on a standby that is recent enough, or on the primary."""
     return resources.searches
 
@@ -116,7 +119,7 @@ StudyInstanceUid = Annotated[
 ]
 
 
-def demand_key(request: Request, resources: ResourcesDep) -> None:
+async def demand_key(request: Request, resources: ResourcesDep) -> None:
     """Refuse a request without a valid API key where the API is reachable from other machines.
 
     The key's name is noted for `get_caller`.
@@ -129,14 +132,18 @@ def demand_key(request: Request, resources: ResourcesDep) -> None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise NotAuthorised("Send an API key: `Authorization: Bearer <key>`.")
-    with resources.engine.connect() as connection:
-        name = name_of(connection, key.strip())
+    name = await run_in_threadpool(_name_of, resources.engine, key.strip())
     if name is None:
         raise NotAuthorised("That API key is unknown or revoked.")
     request.state.api_key_name = name
 
 
-def get_caller(request: Request) -> str | None:
+def _name_of(engine: Engine, key: str) -> str | None:
+    with engine.connect() as connection:
+        return name_of(connection, key)
+
+
+async def get_caller(request: Request) -> str | None:
     """The name of the API key that the request came with; None where no key is demanded."""
     name: str | None = getattr(request.state, "api_key_name", None)
     return name

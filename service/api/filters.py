@@ -20,7 +20,7 @@ def _age(what: str) -> object:
     return Query(ge=0, le=200, description=f"{what} age of the patient in years")
 
 
-def get_filters(
+async def get_filters(
     modality: Annotated[list[_Text], _any_of("such as CT")] = [],  # noqa: B006 - read only
     label: Annotated[list[_Text], _any_of("a confirmed diagnosis")] = [],  # noqa: B006
     body_part: Annotated[list[_Text], _any_of("Body Part Examined")] = [],  # noqa: B006

@@ -120,7 +120,7 @@ class SearchBody(BaseModel):
         )
 
 
-def get_wanted(
+async def get_wanted(
     filters: FiltersDep,
     k: Annotated[int, Query(ge=1, le=MAXIMUM_K)] = 5,
     same_patient: Annotated[bool, Query(description="take the query's own patient, too")] = False,

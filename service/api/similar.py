@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
 
 from service.api.deps import SearchesDep, SopInstanceUid
 from service.api.evidence import EvidenceBody
@@ -145,7 +146,7 @@ class SimilarBody(BaseModel):
         )
 
 
-def get_query(
+async def get_query(
     sop_instance_uid: SopInstanceUid,
     filters: FiltersDep,
     k: Annotated[int, Query(ge=1, le=search.MAXIMUM_K)] = 5,
@@ -177,7 +178,7 @@ def get_query(
 
 
 @router.get("", responses=responses(404, 409, 422, 503))
-def get_similar(
+async def get_similar(
     query: Annotated[search.Query, Depends(get_query)],
     searches: SearchesDep,
     evidence: EvidenceQuery = False,
@@ -187,9 +188,13 @@ def get_similar(
     With `evidence` each has its percentile among distances between unrelated patients, and beside
     them stands what …/evidence answers: votes of other patients' slices, not a diagnosis.
     """
-    return SimilarBody.of(
-        *searches.run(lambda connection: answer_to(connection, query, evidence=evidence))
-    )
+
+    def search_and_tell() -> SimilarBody:
+        answer = searches.run(lambda connection: answer_to(connection, query, evidence=evidence))
+        return SimilarBody.of(*answer)
+
+    # Of a route that is no coroutine the framework checks the answer in one more thread.
+    return await run_in_threadpool(search_and_tell)
 
 
 def answer_to(

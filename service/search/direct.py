@@ -5,7 +5,8 @@ a short walk. What does not fit here (a slice that cannot be asked about, an enc
 changed, a walk that was too short) is left to the longer way, which says what is the matter.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,14 @@ from service.search.filters import Filters
 from service.search.question import Collapse, Page, Question, ask
 from service.search.statements import direct_statement
 from service.search.target import EmbeddedSlice, Target
-from service.search.walking import Walk, Walked, bound_by, first_walk, judged
+from service.search.walking import (
+    LITTLE_FARTHER,
+    Walk,
+    Walked,
+    bound_by,
+    first_walk,
+    judged,
+)
 
 _ENCODER = "precuneus active encoder"
 _NOBODY = UUID(int=0)
@@ -50,14 +58,27 @@ def message(
     Raises:
         InvalidParameter: the page or the filters cannot be asked for.
     """
+    any_slice = _from_any(encoder, frame, filters, page, same_patient, collapse)
+    return replace(any_slice, values=any_slice.values | {"sop_instance_uid": sop_instance_uid})
+
+
+@lru_cache(maxsize=256)
+def _from_any(
+    encoder: ActiveEncoder,
+    frame: int,
+    filters: Filters,
+    page: Page,
+    same_patient: bool,
+    collapse: Collapse,
+) -> Message:
+    """The same, but for the slice: most questions differ in nothing else."""
     # The slice's keys are looked up by the statement itself.
     target = Target.of(EmbeddedSlice(0, frame, _NOBODY, 0, 0))
     question = ask(
         encoder, target, filters, page=page, same_patient=same_patient, collapse=collapse
     )
     way = first_walk(question)
-    values = bound_by(question, way) | {"sop_instance_uid": sop_instance_uid}
-    return Message(question, way, direct_statement(question), values)
+    return Message(question, way, direct_statement(question), bound_by(question, way))
 
 
 def send(connection: Connection, sent: Message) -> Walked | None:
@@ -74,6 +95,17 @@ def send(connection: Connection, sent: Message) -> Walked | None:
         connection.info.pop(_ENCODER, None)
         return None
     return judged(rows, sent.question, sent.way) if rows[0].found_self else None
+
+
+def farther(sent: Message, walked: Walked) -> Message | None:
+    """The same with a walk of some more rows, where a few more are likely to do.
+
+    Looking the slice up and weighing the ways against one another takes longer than that.
+    """
+    if sent.way.rows >= LITTLE_FARTHER.rows or walked.needed > LITTLE_FARTHER.trusted:
+        return None
+    values = sent.values | {"walk": LITTLE_FARTHER.rows}
+    return replace(sent, way=LITTLE_FARTHER, values=values)
 
 
 def remember(connection: Connection, encoder: ActiveEncoder) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from service.encoders.registry import ActiveEncoder
 from service.errors import InvalidParameter
 from service.hashing.search import hashed_nearest
-from service.search.direct import Message, message, remember, remembered, send
+from service.search.direct import Message, farther, message, remember, remembered, send
 from service.search.filters import EVERYTHING, Filters
 from service.search.found import Found, Method, Neighbour, ScanReport
 from service.search.nearest import MAXIMUM_RANK, Collapse, nearest, neighbours_of
@@ -81,13 +81,18 @@ def similar(connection: Connection, query: Query) -> Answer:
 
 
 def _directly(connection: Connection, query: Query) -> tuple[ActiveEncoder, Walked] | None:
-    """The first walk, of the encoder that is active, where little else is asked for."""
+    """The first walk or two, of the encoder that is active, where little else is asked for."""
     encoder = remembered(connection)
     if encoder is None or connection.in_transaction():
         return None
     if query.exact or query.explain or query.by_codes or query.cursor is not None:
         return None
-    walked = send(connection, first_message(encoder, query))
+    sent = first_message(encoder, query)
+    walked = send(connection, sent)
+    if walked is not None and walked.rows is None:
+        again = farther(sent, walked)
+        if again is not None:
+            walked = send(connection, again)
     return None if walked is None else (encoder, walked)
 
 

@@ -10,58 +10,33 @@ from service.encoders.partitions import indexed
 from service.search.question import Question
 
 _IN_ORDER = 'ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame'
-# Two vectors, each rounded by 2^-11 of its length, for the row and for one that was not seen.
-_ROUNDING = 4 / 2**11
+# A coordinate in half precision is at most so far from itself, as a part of it.
+_ROUNDING = 1 / 2**11
+# What is told of each of the `nearest`.
+_TOLD = """
+    SELECT i.sop_instance_uid, n.frame, s.series_instance_uid, t.study_instance_uid,
+           n.modality, n.distance, n.labels, n.instance_id, n.patient_key, n.series_id, n.study_id
+    FROM nearest n
+         JOIN instance i ON i.instance_id = n.instance_id
+         JOIN series s ON s.series_id = n.series_id
+         JOIN study t ON t.study_id = n.study_id
+"""
 _GROUPS = {"series": "series_id", "patient": "patient_key"}
 
 
 def walk_statement(question: Question) -> str:
     """What passes of the `:walk` rows that the index holds for the nearest.
 
-    `place` says how many of those may be at least as near as a row, going by what the index holds
-    of them. Half precision moves no distance by more than it may round: rows that near beyond a
-    row count, too, or a walk that ends among them would vouch for what it came upon. A projection
-    makes no distance longer: if it alone is farther than the row, so is all.
     Each row tells of the whole walk, too: how many rows it `walked`, how many of them passed (or
-    groups, after the position), and whether it `found_self`, the query's own row. Where nothing
-    passed there is one row of nulls.
+    groups, after the position), whether it `found_self`, the query's own row, and the `place` of
+    the last but one of the `:fetch`: how many of the rows walked may be at least as near, going by
+    what the index holds of them. A row that the walk did not come to is held for farther away than
+    those, so behind that place none is nearer. Half precision moves a distance by no more than the
+    two vectors may be rounded; a projection makes none longer. Where nothing passed there is one
+    row of nulls.
     """
-    encoder = question.encoder
-    point, dimension = question.point, encoder.dimension
-    order = f"{indexed('e.coordinates', dimension)} <-> {indexed(point, dimension)}"
-    columns, told = f"e.coordinates <-> {point} AS distance", ", n.place"
-    place = _place(point)
-    if encoder.is_projected:
-        columns, place = f"{columns}, {order} AS bound", "NULL"
-        told = ", (SELECT count(*) FROM walked w WHERE w.bound <= n.distance) AS place"
-    itself = "false"
-    if question.target.slice is not None:
-        itself = "(e.instance_id, e.frame) = (:instance_id, :frame)"
-    conditions = _joined([*question.conditions.own, *question.conditions.of_series])
-    return f"""
-        WITH walked AS MATERIALIZED (
-            SELECT e.instance_id, e.frame, e.series_id, e.study_id, e.patient_key, e.modality,
-                   e.labels, e.plane, e.patient_sex, e.patient_age_years, {columns}
-            FROM {encoder.partition} e ORDER BY {order} LIMIT :walk),
-        placed AS (SELECT *, {place} AS place FROM walked),
-        passing AS (SELECT e.* FROM placed e{_joins(question)} WHERE {conditions}),
-        best AS MATERIALIZED ({_best(question)}),
-        nearest AS MATERIALIZED (SELECT * FROM best ORDER BY distance LIMIT :fetch),
-        whole AS MATERIALIZED (
-            SELECT count(*) AS walked, coalesce(bool_or({itself}), false) AS found_self,
-                   (SELECT count(*) FROM best) AS passing
-            FROM walked e)
-        SELECT told.*, whole.walked, whole.passing, whole.found_self
-        FROM whole LEFT JOIN ({_told(told)}) told ON true
-        ORDER BY told.distance, told.sop_instance_uid COLLATE "C", told.frame
-    """
-
-
-def _place(point: str) -> str:
-    # Of a slice that was just deleted there is no length, and nothing is found.
-    rounding = f"(SELECT coalesce({_ROUNDING} * vector_norm({point}), 0))"
-    rows = f"RANGE BETWEEN UNBOUNDED PRECEDING AND {rounding} FOLLOWING"
-    return f"count(*) OVER (ORDER BY distance {rows})"
+    point = f"SELECT {question.point} AS coordinates"
+    return _walking(question, f"SELECT {_held(question)} FROM ({point}) e")
 
 
 def direct_statement(question: Question) -> str:
@@ -71,20 +46,63 @@ def direct_statement(question: Question) -> str:
     embedded by the question's encoder, or that is not the active one.
     """
     partition, encoder_id = question.encoder.partition, question.encoder.encoder_id
-    walked = _ASKED_KEYS.sub(r"(SELECT \1 FROM asked)", walk_statement(question))
-    return f"""
-        WITH asked AS MATERIALIZED (
-            SELECT e.instance_id, e.patient_key
-            FROM instance i JOIN {partition} e ON e.instance_id = i.instance_id
-            WHERE i.sop_instance_uid = :sop_instance_uid AND i.state = 'embedded'
-                  AND e.encoder_id = {encoder_id} AND e.frame = :frame
-                  AND EXISTS (SELECT FROM encoder n
-                              WHERE n.encoder_id = {encoder_id} AND n.state = 'active'))
-        SELECT * FROM ({walked}) found
+    asked = f"""
+        SELECT e.instance_id, e.patient_key, {_held(question)}
+        FROM instance i JOIN {partition} e ON e.instance_id = i.instance_id
+        WHERE i.sop_instance_uid = :sop_instance_uid AND i.state = 'embedded'
+              AND e.encoder_id = {encoder_id} AND e.frame = :frame
+              AND EXISTS (SELECT FROM encoder n
+                          WHERE n.encoder_id = {encoder_id} AND n.state = 'active')
     """
+    return _ASKED_KEYS.sub(r"(SELECT \1 FROM asked)", _walking(question, asked))
 
 
 _ASKED_KEYS = re.compile(r":(instance_id|patient_key)\b")
+
+
+def _held(question: Question) -> str:
+    """What a walk needs of the query's coordinates: all, what the index holds, and the length."""
+    held = indexed("e.coordinates", question.encoder.dimension)
+    return f"e.coordinates, {held} AS held, vector_norm(e.coordinates) AS norm"
+
+
+def _walking(question: Question, asked: str) -> str:
+    """The walk from what `asked` selects."""
+    held = indexed("e.coordinates", question.encoder.dimension)
+    itself = "false"
+    if question.target.slice is not None:
+        itself = "(e.instance_id, e.frame) = (:instance_id, :frame)"
+    conditions = _joined([*question.conditions.own, *question.conditions.of_series])
+    return f"""
+        WITH asked AS MATERIALIZED ({asked}),
+        walked AS MATERIALIZED (
+            SELECT e.instance_id, e.frame, e.series_id, e.study_id, e.patient_key, e.modality,
+                   e.labels, e.plane, e.patient_sex, e.patient_age_years,
+                   e.coordinates <-> (SELECT coordinates FROM asked) AS distance,
+                   {held} <-> (SELECT held FROM asked) AS held
+            FROM {question.encoder.partition} e ORDER BY held LIMIT :walk),
+        passing AS (SELECT e.* FROM walked e{_joins(question)} WHERE {conditions}),
+        best AS MATERIALIZED ({_best(question)}),
+        nearest AS MATERIALIZED (SELECT * FROM best ORDER BY distance LIMIT :fetch),
+        whole AS (
+            SELECT count(*) AS walked, coalesce(bool_or({itself}), false) AS found_self,
+                   (SELECT count(*) FROM best) AS passing, {_place(question)} AS place
+            FROM walked e)
+        SELECT told.*, whole.place, whole.walked, whole.passing, whole.found_self
+        FROM whole LEFT JOIN ({_TOLD}) told ON true
+        ORDER BY told.distance, told.sop_instance_uid COLLATE "C", told.frame
+    """
+
+
+def _place(question: Question) -> str:
+    # The last of the rows fetched only tells whether others are as far away as the one before.
+    last = "(SELECT distance FROM nearest ORDER BY distance LIMIT :fetch - 1) l"
+    reach = "max(distance)"
+    if not question.encoder.is_projected:
+        # Lengths within that distance of the query's.
+        both = "2 * (SELECT norm FROM asked) + max(distance)"
+        reach = f"max(distance) + {_ROUNDING} * ({both})"
+    return f"count(*) FILTER (WHERE e.held <= (SELECT {reach} FROM {last}))"
 
 
 def _best(question: Question) -> str:
@@ -116,7 +134,7 @@ def scan_statement(question: Question, series: str | None) -> str:
             nearest AS (
                 SELECT e.*, n.distance FROM scanned n JOIN {partition} e USING (instance_id, frame)
                 WHERE e.encoder_id = {question.encoder.encoder_id})
-            {_told()} {_IN_ORDER}
+            {_TOLD} {_IN_ORDER}
         """
     group = _GROUPS[question.collapse]
     # An instance's patient has an index; the partition has one of series alone.
@@ -133,20 +151,7 @@ def scan_statement(question: Question, series: str | None) -> str:
                 WHERE e.encoder_id = {question.encoder.encoder_id} AND {of_group[question.collapse]}
                       AND {distance} = g.distance AND {conditions}
                 ORDER BY i.sop_instance_uid COLLATE "C", e.frame LIMIT 1) best)
-        {_told()} {_IN_ORDER}
-    """
-
-
-def _told(more: str = "") -> str:
-    """What is told of each of the `nearest`."""
-    return f"""
-        SELECT i.sop_instance_uid, n.frame, s.series_instance_uid, t.study_instance_uid,
-               n.modality, n.distance, n.labels, n.instance_id, n.patient_key, n.series_id,
-               n.study_id{more}
-        FROM nearest n
-             JOIN instance i ON i.instance_id = n.instance_id
-             JOIN series s ON s.series_id = n.series_id
-             JOIN study t ON t.study_id = n.study_id
+        {_TOLD} {_IN_ORDER}
     """
 
 

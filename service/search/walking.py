@@ -46,10 +46,12 @@ class Walk:
         return f"SET LOCAL hnsw.ef_search = {self.ef_search};{farther}{_FORCE}"
 
 
+LITTLE_FARTHER = Walk(100, 100, 75)
 # Measured on clustered slices, patients of up to 600 among them (docs/search.md).
 WALKS = (
-    Walk(40, 40, 30),
+    Walk(32, 32, 24),
     Walk(64, 64, 48),
+    LITTLE_FARTHER,
     Walk(400, 400, 300),
     Walk(2000, 400, 1000),
     Walk(8000, 1000, 4000),
@@ -107,7 +109,7 @@ def judged(rows: Sequence[Any], question: Question, way: Walk) -> Walked:
     if len(found) < question.page.k:
         share = whole.passing / question.page.wanted
         return Walked(None, way, whole.walked, ceil(whole.walked / share) if share else inf)
-    place = found[-1].place
+    place = whole.place
     # Rows that were deleted a moment ago stand in the index still, and take places in a walk.
     if place > way.trusted * min(1.0, whole.walked / way.rows):
         return Walked(None, way, whole.walked, place)

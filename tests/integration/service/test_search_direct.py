@@ -102,6 +102,19 @@ def test_what_a_short_walk_cannot_vouch_for_is_looked_for_farther(connection: Co
     assert ask(connection, far) == replace(ask(connection, replace(far, exact=True)), query=far)
 
 
+def test_a_little_farther_is_another_message(engine: Engine, encoder: ActiveEncoder) -> None:
+    # Of the first walk's 64 rows, 48 of them trusted, 45 are the patient's own.
+    fill(engine, clustered_instances(12, 45), encoder)
+    query = Query("1.2.826.3.0.22", k=8)
+    with engine.connect() as connection:
+        ask(connection, QUERY)
+        sent = statements(connection)
+        answer = ask(connection, query)
+        assert not sent
+        assert answer.method == "hnsw"
+        assert answer.neighbours == ask(connection, replace(query, exact=True)).neighbours
+
+
 def test_another_encoder_answers_from_the_next_search_on(
     connection: Connection, engine: Engine, encoder: ActiveEncoder
 ) -> None:
