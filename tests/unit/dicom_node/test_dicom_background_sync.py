@@ -1,8 +1,11 @@
 """Files that the system syncs beside us."""
 
+import ctypes
 import errno
+import gc
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +80,23 @@ def test_what_the_disk_refuses_is_said(background: BackgroundSyncs) -> None:
     os.close(writing)
 
 
+def test_who_goes_without_waiting_leaves_the_system_its_request(
+    background: BackgroundSyncs, tmp_path: Path
+) -> None:
+    descriptor = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    sync = background.begin(descriptor)
+    assert sync is not None
+    request = weakref.ref(sync._request)
+    del sync
+    gc.collect()
+    left = request()
+    assert left is not None
+    assert background.outcome(left) == 0
+    del left
+    assert request() is None
+    os.close(descriptor)
+
+
 def test_what_cannot_be_begun_is_left_to_the_caller(background: BackgroundSyncs) -> None:
     assert background.begin(-1) is None
 
@@ -97,6 +117,41 @@ def test_a_file_is_synced_beside_and_its_failure_found(
     file.discard()
     os.close(reading)
     os.close(writing)
+
+
+def test_what_was_not_handed_on_yet_is_synced_too(
+    background: BackgroundSyncs, tmp_path: Path
+) -> None:
+    file = ObjectStore(tmp_path).begin(b"", EXPLICIT)
+    file.write(bytes(8192))
+    file.begin_sync(background)
+    file.sync()
+    (path,) = tmp_path.rglob("*.part")
+    assert path.stat().st_size == file.size
+    assert not unwritten_pages(path)
+    file.discard()
+
+
+def test_a_descriptor_stays_open_while_the_system_syncs_it(
+    background: BackgroundSyncs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    close, outcome = os.close, background.outcome
+
+    def note_close(descriptor: int) -> None:
+        steps.append("close")
+        close(descriptor)
+
+    def note_outcome(request: ctypes.Array[ctypes.c_char]) -> int:
+        steps.append("synced")
+        return outcome(request)
+
+    file = ObjectStore(tmp_path).begin(b"", EXPLICIT)
+    monkeypatch.setattr(background, "outcome", note_outcome)
+    monkeypatch.setattr(os, "close", note_close)
+    file.begin_sync(background)
+    file.discard()
+    assert steps == ["synced", "close"]
 
 
 def test_who_comes_while_others_are_registered_is_synced_by_the_system(
