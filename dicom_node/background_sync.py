@@ -45,6 +45,8 @@ class BackgroundSyncs:
         # These never wait, and letting others have the interpreter would take longer than they do.
         self._fsync, self._state, self._return = quick.aio_fsync, quick.aio_error, quick.aio_return
         self._return.restype = ctypes.c_ssize_t
+        # The system writes into a request even if whoever began it has gone without waiting.
+        self._under_way: dict[int, ctypes.Array[ctypes.c_char]] = {}
 
     @classmethod
     def of_this_system(cls) -> Self | None:
@@ -65,6 +67,7 @@ class BackgroundSyncs:
         ctypes.c_int.from_buffer(request, _NOTIFY_AT).value = _SIGEV_NONE
         if self._fsync(os.O_SYNC, request):
             return None
+        self._under_way[ctypes.addressof(request)] = request
         return PendingSync(self, request)
 
     def state(self, request: ctypes.Array[ctypes.c_char]) -> int:
@@ -73,9 +76,11 @@ class BackgroundSyncs:
 
     def outcome(self, request: ctypes.Array[ctypes.c_char]) -> int:
         """Wait for a request, and let the system forget it; 0 or an error's number."""
-        listed = (ctypes.c_void_p * 1)(ctypes.addressof(request))
+        address = ctypes.addressof(request)
+        listed = (ctypes.c_void_p * 1)(address)
         # It may come back early, for a signal.
         while (state := self.state(request)) == errno.EINPROGRESS:
             self._suspend(listed, 1, None)
         self._return(request)
+        del self._under_way[address]
         return state

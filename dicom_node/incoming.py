@@ -100,10 +100,14 @@ class IncomingFile:
         return self.sha256
 
     def begin_sync(self, background: BackgroundSyncs | None) -> None:
-        """Have what was handed to the system synced, if it can; `sync` then waits for the rest.
+        """Have the system sync what was written, if it can; `sync` then waits for the rest.
 
         Others may read the file meanwhile, and nothing more is to be written.
+
+        Raises:
+            OutOfResources: the disk does not take it; nothing is left behind.
         """
+        self.flush()
         if background is not None:
             self._pending = background.begin(self._descriptor)
         if self._pending is None:

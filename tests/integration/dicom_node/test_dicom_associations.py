@@ -18,11 +18,13 @@ from pydicom.uid import (
 from dicom_node.contexts import VERIFICATION
 from dicom_node.network.deadlines import Deadlines
 from dicom_node.network.gate import Limits
+from dicom_node.observer import AssociationEvent, AssociationStage
 from dicom_node.receive import ReceivedObject, Receiver, Registration
 from dicom_node.scp import NodeConfig, StorageNode
-from tests.integration.dicom_node.conftest import RunningNode
+from tests.integration.dicom_node.conftest import Counter, RunningNode
 from tests.integration.dicom_node.peer import associated, push, send_raw, store
 from tests.support.objects import ct_dataset
+from tests.support.waiting import eventually
 from tests.unit.dicom_node.samples import EXPLICIT, encoded
 
 STORE_CT = (CTImageStorage, [EXPLICIT])
@@ -193,3 +195,22 @@ def test_a_taken_port_is_told(running: RunningNode, start_node: Callable[..., Ru
     second = StorageNode(NodeConfig(port=running.port), Receiver(running.store, running.gallery))
     with pytest.raises(OSError, match="in use"):
         second.start()
+
+
+def test_nobody_waits_for_the_record_of_a_release(
+    start_node: Callable[..., RunningNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, recorded = threading.Event(), list[bool]()
+
+    def record(_counter: Counter, event: AssociationEvent) -> None:
+        if event.stage is AssociationStage.RELEASED:
+            recorded.append(heard.wait(5))
+
+    monkeypatch.setattr(Counter, "association", record)
+    running = start_node()
+    with associated(running.port, STORE_CT) as association:
+        association.release()
+        assert association.is_released
+        heard.set()
+    eventually(lambda: bool(recorded), "the release is recorded")
+    assert recorded == [True]

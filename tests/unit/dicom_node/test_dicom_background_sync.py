@@ -1,18 +1,22 @@
 """Files that the system syncs beside us."""
 
+import ctypes
 import errno
+import gc
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dicom_node.arrival import Arrival
-from dicom_node.background_sync import BackgroundSyncs
+from dicom_node.background_sync import BackgroundSyncs, PendingSync
 from dicom_node.errors import OutOfResources
 from dicom_node.files import ObjectStore
 from dicom_node.receive import AnnouncedObject, Registration
+from tests.support.waiting import eventually
 from tests.unit.dicom_node.samples import EXPLICIT
 from tests.unit.dicom_node.test_dicom_committing import Node
 
@@ -77,6 +81,23 @@ def test_what_the_disk_refuses_is_said(background: BackgroundSyncs) -> None:
     os.close(writing)
 
 
+def test_who_goes_without_waiting_leaves_the_system_its_request(
+    background: BackgroundSyncs, tmp_path: Path
+) -> None:
+    descriptor = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    sync = background.begin(descriptor)
+    assert sync is not None
+    request = weakref.ref(sync._request)
+    del sync
+    gc.collect()
+    left = request()
+    assert left is not None
+    assert background.outcome(left) == 0
+    del left
+    assert request() is None
+    os.close(descriptor)
+
+
 def test_what_cannot_be_begun_is_left_to_the_caller(background: BackgroundSyncs) -> None:
     assert background.begin(-1) is None
 
@@ -99,6 +120,47 @@ def test_a_file_is_synced_beside_and_its_failure_found(
     os.close(writing)
 
 
+def test_what_was_not_handed_on_yet_is_synced_too(
+    background: BackgroundSyncs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    begin = background.begin
+
+    def note(descriptor: int) -> PendingSync | None:
+        sizes.append(os.fstat(descriptor).st_size)
+        return begin(descriptor)
+
+    monkeypatch.setattr(background, "begin", note)
+    file = ObjectStore(tmp_path).begin(b"", EXPLICIT)
+    file.write(bytes(8192))
+    file.begin_sync(background)
+    file.sync()
+    assert sizes == [file.size]
+    file.discard()
+
+
+def test_a_descriptor_stays_open_while_the_system_syncs_it(
+    background: BackgroundSyncs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    close, outcome = os.close, background.outcome
+
+    def note_close(descriptor: int) -> None:
+        steps.append("close")
+        close(descriptor)
+
+    def note_outcome(request: ctypes.Array[ctypes.c_char]) -> int:
+        steps.append("synced")
+        return outcome(request)
+
+    file = ObjectStore(tmp_path).begin(b"", EXPLICIT)
+    monkeypatch.setattr(background, "outcome", note_outcome)
+    monkeypatch.setattr(os, "close", note_close)
+    file.begin_sync(background)
+    file.discard()
+    assert steps == ["synced", "close"]
+
+
 def test_who_comes_while_others_are_registered_is_synced_by_the_system(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,8 +176,9 @@ def test_who_comes_while_others_are_registered_is_synced_by_the_system(
     uids = [f"1.2.{number}" for number in range(1, 9)]
     for uid in uids:
         node.submit(node.begin(uid), uid)
+        eventually(lambda: not node.committer._is_idle, "the first is being registered")
     node.register.gate.set()
     node.await_outcomes(*uids)
-    assert len(begun) >= len(uids) - 2
+    assert len(begun) == len(uids) - 1
     assert set(node.outcomes.values()) == {Registration.STORED}
     assert not any(unwritten_pages(path) for path in node.store.path("").rglob("*.dcm"))

@@ -1,13 +1,17 @@
 """What a disk may do to objects while they are being committed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from pydicom.uid import CTImageStorage
 
+from dicom_node import committing
+from dicom_node.errors import OutOfResources
 from dicom_node.incoming import IncomingFile
-from dicom_node.receive import Registration
+from dicom_node.receive import AnnouncedObject, Outcome, ReceivedObject, Registration
+from tests.support.waiting import eventually
 from tests.unit.dicom_node.test_dicom_committing import Node
 
 
@@ -86,3 +90,49 @@ def is_in_memory(path: Path) -> bool:
         pytest.skip(f"the file system does not tell: {error.strerror}")
     finally:
         os.close(descriptor)
+
+
+@pytest.mark.parametrize(("room", "is_on_disk"), [(1 << 20, True), (0, False)])
+def test_a_small_object_by_itself_is_on_the_disk_before_its_rows_are_written(
+    node: Node, monkeypatch: pytest.MonkeyPatch, room: int, is_on_disk: bool
+) -> None:
+    monkeypatch.setattr(committing, "_SMALL_BYTES", room)
+    seen: list[tuple[bool, list[str]]] = []
+
+    def register(
+        group: Sequence[ReceivedObject], on_disk: Callable[[], None] | None, *_: object
+    ) -> list[Outcome]:
+        seen.append((on_disk is None, node.files()))
+        if on_disk is not None:
+            on_disk()
+        return [Registration.STORED] * len(group)
+
+    node.receiver.register_group = register
+    node.submit(node.begin("1.2.1"), "1.2.1")
+    node.await_outcomes("1.2.1")
+    assert seen == [(is_on_disk, [".dcm" if is_on_disk else ".part"])]
+
+
+def test_a_small_object_that_the_disk_refuses_is_never_registered(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_file: IncomingFile) -> None:
+        raise OutOfResources("the disk is broken")
+
+    monkeypatch.setattr(IncomingFile, "sync", fail)
+    node.submit(node.begin("1.2.1"), "1.2.1")
+    node.await_outcomes("1.2.1")
+    assert isinstance(node.outcomes["1.2.1"], OutOfResources)
+    assert node.register.groups == []
+    assert node.files() == []
+
+
+def test_a_file_is_held_until_its_peer_was_answered(node: Node) -> None:
+    file, held = node.begin("1.2.1"), list[bool]()
+    announced = AnnouncedObject(CTImageStorage, "1.2.1")
+    node.committer.submit(
+        file, announced, "PEER", lambda _: held.append(node.store.is_held(file.name))
+    )
+    eventually(lambda: bool(held), "it is answered")
+    eventually(lambda: not node.store.is_held(file.name), "it is let go")
+    assert held == [True]
