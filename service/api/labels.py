@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from service.api.bounded import BoundedRoute
 from service.api.deps import (
     CallerDep,
     ConnectionDep,
@@ -26,7 +27,7 @@ from service.labels.vocabulary import find_vocabulary
 from service.labels.withdrawing import withdraw_label
 from service.labels.writing import record_labels
 
-router = APIRouter(prefix="/v1", tags=["labels"])
+router = APIRouter(prefix="/v1", tags=["labels"], route_class=BoundedRoute)
 
 History = Annotated[bool, Query(description="also what was withdrawn or replaced")]
 Replace = Annotated[
@@ -61,7 +62,7 @@ def get_study_labels(
     return LabelsBody.of(find_labels(connection, "study", study_instance_uid, history=history))
 
 
-@router.post(_OF_INSTANCE, status_code=201, responses=responses(400, 422, 503))
+@router.post(_OF_INSTANCE, status_code=201, responses=responses(400, 408, 413, 422, 503))
 def post_instance_label(
     sop_instance_uid: SopInstanceUid,
     body: NewLabelBody,
@@ -74,7 +75,7 @@ def post_instance_label(
     return _post(resources, response, ("instance", sop_instance_uid), body, caller, replace)
 
 
-@router.post(_OF_STUDY, status_code=201, responses=responses(400, 422, 503))
+@router.post(_OF_STUDY, status_code=201, responses=responses(400, 408, 413, 422, 503))
 def post_study_label(
     study_instance_uid: StudyInstanceUid,
     body: NewLabelBody,
@@ -87,7 +88,7 @@ def post_study_label(
     return _post(resources, response, ("study", study_instance_uid), body, caller, replace)
 
 
-@router.delete(_OF_INSTANCE + "/{label_id}", responses=responses(400, 404, 422, 503))
+@router.delete(_OF_INSTANCE + "/{label_id}", responses=responses(400, 404, 408, 413, 422, 503))
 def delete_instance_label(
     sop_instance_uid: SopInstanceUid,
     label_id: LabelId,
@@ -99,7 +100,7 @@ def delete_instance_label(
     return _withdraw(resources, ("instance", sop_instance_uid), label_id, body, caller)
 
 
-@router.delete(_OF_STUDY + "/{label_id}", responses=responses(400, 404, 422, 503))
+@router.delete(_OF_STUDY + "/{label_id}", responses=responses(400, 404, 408, 413, 422, 503))
 def delete_study_label(
     study_instance_uid: StudyInstanceUid,
     label_id: LabelId,

@@ -30,13 +30,22 @@ class MeasuredRequests:
             await self._app(scope, receive, send)
             return
         started = monotonic()
+        status = 0
 
         async def noting(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                self._note(scope, message["status"], monotonic() - started)
+                status = message["status"]
+                self._note(scope, status, monotonic() - started)
             await send(message)
 
-        await self._app(scope, receive, noting)
+        try:
+            await self._app(scope, receive, noting)
+        except Exception:
+            # The framework answers what nobody foresaw outside of here.
+            if not status:
+                self._note(scope, 500, monotonic() - started)
+            raise
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")

@@ -19,6 +19,7 @@ from service.api.asked import (
     schema_of_asked,
     window_of,
 )
+from service.api.bounded import MOST_JSON
 from service.api.deps import ResourcesDep
 from service.api.evidence import EvidenceBody
 from service.api.filters import FiltersDep
@@ -38,7 +39,6 @@ from service.uploads.answering import Patient, QueryAnswer, Wanted
 from service.uploads.kinds import Kind
 from service.uploads.searching import QuerySearch
 
-_MOST_JSON = 1 << 16
 _JSON = "application/json"
 _FILES = ("application/dicom", "image/png", "image/jpeg", "application/octet-stream")
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
@@ -152,7 +152,7 @@ async def search(
     """
     kind = request.headers.get("Content-Type", _FILES[-1]).partition(";")[0].strip().lower()
     if kind == _JSON:
-        asked = parse_asked(await resources.uploads.read(request, _MOST_JSON))
+        asked = parse_asked(await resources.uploads.read(request, MOST_JSON))
         return await run_in_threadpool(by_asked, resources.queries, asked, wanted)
     if kind not in _FILES:
         raise UploadUnsupported(

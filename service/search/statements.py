@@ -5,13 +5,17 @@ Every part comes from this package or is an integer; a caller's values are bound
 
 import re
 from collections.abc import Sequence
+from math import sqrt
 
 from service.encoders.partitions import indexed
 from service.search.question import Question
 
 _IN_ORDER = 'ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame'
-# A coordinate in half precision is at most so far from itself, as a part of it.
+# A coordinate in half precision is at most so far from itself, as a part of it; one of less than
+# 2^-14, however small, by 2^-25. What is summed up in single precision, by 2^-24 a coordinate.
 _ROUNDING = 1 / 2**11
+_ROUNDING_OF_SMALL = 1 / 2**25
+_SINGLE = 1 / 2**24
 # What is told of each of the `nearest`.
 _TOLD = """
     SELECT i.sop_instance_uid, n.frame, s.series_instance_uid, t.study_instance_uid,
@@ -32,8 +36,8 @@ def walk_statement(question: Question) -> str:
     the last but one of the `:fetch`: how many of the rows walked may be at least as near, going by
     what the index holds of them. A row that the walk did not come to is held for farther away than
     those, so behind that place none is nearer. Half precision moves a distance by no more than the
-    two vectors may be rounded; a projection makes none longer. Where nothing passed there is one
-    row of nulls.
+    two vectors may be rounded, and sums are in single precision; a projection makes none longer.
+    Where nothing passed there is one row of nulls.
     """
     point = f"SELECT {question.point} AS coordinates"
     return _walking(question, f"SELECT {_held(question)} FROM ({point}) e")
@@ -99,9 +103,13 @@ def _place(question: Question) -> str:
     last = "(SELECT distance FROM nearest ORDER BY distance LIMIT :fetch - 1) l"
     reach = "max(distance)"
     if not question.encoder.is_projected:
+        dimension = question.encoder.dimension
         # Lengths within that distance of the query's.
         both = "2 * (SELECT norm FROM asked) + max(distance)"
-        reach = f"max(distance) + {_ROUNDING} * ({both})"
+        small = 2 * sqrt(dimension) * _ROUNDING_OF_SMALL
+        # Three distances that were summed up: the row's, another's, and what is held of that.
+        summed = 1 + 3 / 2 * (dimension + 3) * _SINGLE
+        reach = f"{summed} * (max(distance) + {_ROUNDING} * ({both}) + {small})"
     return f"count(*) FILTER (WHERE e.held <= (SELECT {reach} FROM {last}))"
 
 

@@ -39,3 +39,24 @@ def test_the_nearest_are_found_among_them(
             connection.rollback()
             right = similar(connection, replace(query, exact=True))
         assert found.neighbours == right.neighbours
+
+
+def test_and_where_half_precision_holds_hardly_a_digit(
+    engine: Engine, encoder: ActiveEncoder
+) -> None:
+    random = np.random.default_rng(7)
+    middle = 6e-8 * random.normal(size=DIMENSION)
+    around = middle + 7.5e-9 * random.normal(size=(ALIKE, 1, DIMENSION))
+    coordinates = np.asarray(around, np.float32)
+    small = [
+        MadeInstance(f"1.2.826.9.{n}", patient=n // 2, coordinates=of_one)
+        for n, of_one in enumerate(coordinates)
+    ]
+    fill(engine, small, encoder)
+    for number in range(0, ALIKE, 24):
+        query = Query(f"1.2.826.9.{number}", k=3)
+        with engine.connect() as connection:
+            found = similar(connection, query)
+            connection.rollback()
+            right = similar(connection, replace(query, exact=True))
+        assert found.neighbours == right.neighbours

@@ -65,6 +65,25 @@ def test_a_table_that_ends_early_leaves_nothing(client: httpx.Client) -> None:
     assert [one["label"] for one in client.get("/v1/labels").json()["labels"]] == ["bleed"]
 
 
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_no_more_than_a_statement_is_read_even_before_the_key(
+    serve: Callable[..., httpx.Client], method: str
+) -> None:
+    client = serve(demands_key=True)
+    path = "/v1/instances/1.2/labels" + ("" if method == "POST" else "/1")
+    headers = {"Content-Type": "application/json"}
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b" " * 60_000
+
+    bodies: list[bytes | Iterator[bytes]] = [b" " * (1 << 16) + b"{}", endless()]
+    for body in bodies:
+        answer = client.request(method, path, content=body, headers=headers)
+        assert "64 KiB" in problem_of(answer, 413)
+    problem_of(client.request(method, path, content=b"{}", headers=headers), 401)
+
+
 def connected(client: httpx.Client) -> socket.socket:
     return socket.create_connection((client.base_url.host, client.base_url.port))
 
