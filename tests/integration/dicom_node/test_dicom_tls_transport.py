@@ -1,0 +1,62 @@
+"""The transport alone, over a real connection: what it says of the ends of a stream."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from dicom_node.network.loop import RECEIVE_BYTES
+from dicom_node.network.tls_transport import TlsTransport
+from dicom_node.network.transport import TransportRefused
+from dicom_node.tls.contexts import acceptor_context
+from tests.support.certificates import Certificates, client_context
+from tests.support.waiting import PATIENCE_S
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Ours, and the peer's; the peer says what TLS is left to itself."""
+
+    ours: TlsTransport
+    peer: socket.socket
+
+    def receive(self) -> int | None:
+        """What ours says of what has come; it waits for something."""
+        self.ours.socket.setblocking(True)
+        self.ours.socket.settimeout(PATIENCE_S)
+        return self.ours.receive(memoryview(bytearray(RECEIVE_BYTES)))
+
+
+@pytest.fixture
+def ends(certificates: Certificates) -> Iterator[Ends]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as peer,
+        server.accept()[0] as accepted,
+    ):
+        yield Ends(TlsTransport(accepted, acceptor_context(certificates.files)), peer)
+
+
+def hello(certificates: Certificates) -> bytes:
+    """The first bytes of a good handshake."""
+    leaving = ssl.MemoryBIO()
+    context = client_context(certificates, certificates.peer)
+    tls = context.wrap_bio(ssl.MemoryBIO(), leaving, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return leaving.read()
+
+
+@pytest.mark.parametrize("cut_at", [50, None], ids=["half a hello", "a hello"])
+def test_an_end_in_the_handshake_is_told_once(
+    ends: Ends, certificates: Certificates, cut_at: int | None
+) -> None:
+    """Told again and again, it had the loop run hot until the connection's time was over."""
+    ends.peer.sendall(hello(certificates)[:cut_at])
+    assert ends.receive() is None
+    ends.peer.shutdown(socket.SHUT_WR)
+    with pytest.raises(TransportRefused, match="closed the connection during the TLS handshake"):
+        ends.receive()
+    assert ends.receive() == 0
