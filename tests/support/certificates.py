@@ -9,7 +9,18 @@ from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import fingerprint_of
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-_CA = "[ca]\ndefault_ca=own\n[own]\ndatabase={database}\ndefault_md=sha256\n"
+_CA = """[ca]
+default_ca=own
+[own]
+database={database}
+new_certs_dir={folder}
+default_md=sha256
+rand_serial=yes
+policy=any
+[any]
+organizationName=optional
+commonName=supplied
+"""
 _LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 
 
@@ -29,13 +40,20 @@ class Identity:
 class Authority(Identity):
     """Whoever signs certificates."""
 
-    def sign(self, name: str, *, days: int = 365) -> Identity:
-        """A certificate for servers and clients on this machine; `days` -1: it has expired."""
+    def sign(self, name: str, *, days: int = 365, begins: str | None = None) -> Identity:
+        """A certificate for servers and clients on this machine.
+
+        `days` -1: it has expired. `begins`: when it will be valid, as openssl has times.
+        """
         folder = self.certificate.parent
         made = Identity(folder / f"{name}.pem", folder / f"{name}.key")
         request, extensions = folder / f"{name}.csr", folder / f"{name}.cnf"
         extensions.write_text(f"{_LOCAL}\nextendedKeyUsage=serverAuth,clientAuth\n")
         _openssl("req", "-new", *_NEW_KEY, "-keyout", made.key, "-out", request, *_named(name))
+        if begins is not None:
+            lasting = ("-startdate", begins, "-days", days, "-extfile", extensions)
+            self._ca("-batch", "-notext", "-in", request, *lasting, "-out", made.certificate)
+            return made
         signer = ("-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial")
         lasting = ("-days", days, "-extfile", extensions)
         _openssl("x509", "-req", "-in", request, *signer, *lasting, "-out", made.certificate)
@@ -55,7 +73,7 @@ class Authority(Identity):
         database = self.certificate.with_suffix(".index")
         database.touch()
         configuration = self.certificate.with_suffix(".cnf")
-        configuration.write_text(_CA.format(database=database))
+        configuration.write_text(_CA.format(database=database, folder=database.parent))
         named = ("-config", configuration, "-cert", self.certificate, "-keyfile", self.key)
         _openssl("ca", *named, *arguments)
 
