@@ -13,7 +13,7 @@ from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import PeerCertificate, certificate_of
 from dicom_node.tls.profile import acceptor_profile, requestor_profile
 from dicom_node.tls.revocation import revocation_concerns
-from dicom_node.tls.words import fault_of, validity_fault
+from dicom_node.tls.words import validity_fault
 
 _SOON_DAYS = 30
 _CERTIFICATE, _KEY = b"-----BEGIN CERTIFICATE-----", b"PRIVATE KEY-----"
@@ -101,12 +101,12 @@ def _examined(files: TlsFiles) -> OwnCertificate:
     return OwnCertificate(identity, _date(decoded["notAfter"]), encoded, is_for_requesting)
 
 
-def refusal_in_memory(requestor: ssl.SSLContext, acceptor: ssl.SSLContext) -> str | None:
+def refusal_in_memory(requestor: ssl.SSLContext, acceptor: ssl.SSLContext) -> ssl.SSLError | None:
     """What keeps a handshake of both from coming about, tried in memory; None if nothing does."""
     try:
         _handshake(requestor, acceptor)
     except ssl.SSLError as error:
-        return fault_of(error)
+        return error
     return None
 
 
