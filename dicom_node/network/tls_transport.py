@@ -116,7 +116,7 @@ class TlsTransport:
         except ssl.SSLWantReadError:
             return filled or None
         except ssl.SSLZeroReturnError:
-            self._awaiting = True
+            self._awaiting = self.is_open or TransportRefused(_CLOSED_EARLY)
         except ssl.SSLError as error:
             self._awaiting = TransportRefused(fault_of(error))
         return filled or self._tell()

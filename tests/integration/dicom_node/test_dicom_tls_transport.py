@@ -39,10 +39,10 @@ def ends(certificates: Certificates) -> Iterator[Ends]:
         yield Ends(TlsTransport(accepted, acceptor_context(certificates.files)), peer)
 
 
-def hello(certificates: Certificates) -> bytes:
+def hello(certificates: Certificates, version: ssl.TLSVersion | None = None) -> bytes:
     """The first bytes of a good handshake."""
     leaving = ssl.MemoryBIO()
-    context = client_context(certificates, certificates.peer)
+    context = client_context(certificates, certificates.peer, version)
     tls = context.wrap_bio(ssl.MemoryBIO(), leaving, server_hostname="localhost")
     with pytest.raises(ssl.SSLWantReadError):
         tls.do_handshake()
@@ -60,3 +60,13 @@ def test_an_end_in_the_handshake_is_told_once(
     with pytest.raises(TransportRefused, match="closed the connection during the TLS handshake"):
         ends.receive()
     assert ends.receive() == 0
+
+
+def test_a_close_notify_in_the_handshake_is_an_end_of_it(
+    ends: Ends, certificates: Certificates
+) -> None:
+    ends.peer.sendall(hello(certificates, ssl.TLSVersion.TLSv1_2))
+    assert ends.receive() is None
+    ends.peer.sendall(b"\x15\x03\x03\x00\x02\x01\x00")
+    with pytest.raises(TransportRefused, match="closed the connection during the TLS handshake"):
+        ends.receive()
