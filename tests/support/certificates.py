@@ -1,5 +1,6 @@
 """Certificates as an administrator makes them: by the command line of openssl."""
 
+import contextlib
 import ssl
 import subprocess
 from dataclasses import dataclass
@@ -136,6 +137,16 @@ def client_context(
     if version is not None:
         context.minimum_version = context.maximum_version = version
     return context
+
+
+def client_hello(certificates: Certificates, version: ssl.TLSVersion | None = None) -> bytes:
+    """The first bytes of a good peer's handshake."""
+    leaving = ssl.MemoryBIO()
+    context = client_context(certificates, certificates.peer, version)
+    tls = context.wrap_bio(ssl.MemoryBIO(), leaving, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return leaving.read()
 
 
 def _named(name: str) -> tuple[str, str]:

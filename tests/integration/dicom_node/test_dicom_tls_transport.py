@@ -11,7 +11,7 @@ from dicom_node.network.loop import RECEIVE_BYTES
 from dicom_node.network.tls_transport import TlsTransport
 from dicom_node.network.transport import TransportRefused
 from dicom_node.tls.contexts import acceptor_context
-from tests.support.certificates import Certificates, client_context
+from tests.support.certificates import Certificates, client_hello
 from tests.support.waiting import PATIENCE_S
 
 
@@ -39,22 +39,12 @@ def ends(certificates: Certificates) -> Iterator[Ends]:
         yield Ends(TlsTransport(accepted, acceptor_context(certificates.files)), peer)
 
 
-def hello(certificates: Certificates, version: ssl.TLSVersion | None = None) -> bytes:
-    """The first bytes of a good handshake."""
-    leaving = ssl.MemoryBIO()
-    context = client_context(certificates, certificates.peer, version)
-    tls = context.wrap_bio(ssl.MemoryBIO(), leaving, server_hostname="localhost")
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return leaving.read()
-
-
 @pytest.mark.parametrize("cut_at", [50, None], ids=["half a hello", "a hello"])
 def test_an_end_in_the_handshake_is_told_once(
     ends: Ends, certificates: Certificates, cut_at: int | None
 ) -> None:
     """Told again and again, it had the loop run hot until the connection's time was over."""
-    ends.peer.sendall(hello(certificates)[:cut_at])
+    ends.peer.sendall(client_hello(certificates)[:cut_at])
     assert ends.receive() is None
     ends.peer.shutdown(socket.SHUT_WR)
     with pytest.raises(TransportRefused, match="closed the connection during the TLS handshake"):
@@ -65,7 +55,7 @@ def test_an_end_in_the_handshake_is_told_once(
 def test_a_close_notify_in_the_handshake_is_an_end_of_it(
     ends: Ends, certificates: Certificates
 ) -> None:
-    ends.peer.sendall(hello(certificates, ssl.TLSVersion.TLSv1_2))
+    ends.peer.sendall(client_hello(certificates, ssl.TLSVersion.TLSv1_2))
     assert ends.receive() is None
     ends.peer.sendall(b"\x15\x03\x03\x00\x02\x01\x00")
     with pytest.raises(TransportRefused, match="closed the connection during the TLS handshake"):
