@@ -104,3 +104,20 @@ def test_a_new_certificate_is_used_without_a_restart_and_a_broken_one_is_not(
         install(certificates.node, tmp_path)
         eventually(lambda: shown() == certificates.node.fingerprint, "it was mended")
         standing.release()
+
+
+def test_an_authority_whose_names_cannot_be_decoded_is_trusted_all_the_same(
+    start_node: Callable[..., RunningNode],
+    certificates: Certificates,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    own = certificates.authority
+    odd = own.sign("odd-ca", extensions=f"{NOT_ASCII}basicConstraints=CA:TRUE\n")
+    both = tmp_path / "both.pem"
+    both.write_text(own.certificate.read_text() + odd.certificate.read_text())
+    node = start_node(tls=TlsAcceptance(replace(certificates.files, ca=both), 0))
+    assert "both.pem holds a certificate that cannot be decoded" in caplog.text
+    with SecurePeer(node.tls_port, client_context(certificates, certificates.peer)) as peer:
+        assert peer.associate() == 0x02
+        peer.release()
