@@ -3,6 +3,7 @@
 Used to test a connection and to push the demonstration's studies; it stores and decodes nothing.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,10 @@ from dicom_node.header import read_header
 from dicom_node.meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.associating import prepare
-from dicom_node.requesting.diagnosis import connection_fault
+from dicom_node.requesting.diagnosis import connection_fault, reason_of_failure
 from dicom_node.requesting.hearing import Rejections
 from dicom_node.requesting.reactor import park
 from dicom_node.tls.contexts import PeerTls
-from dicom_node.tls.probing import handshake_fault
 from dicom_node.upper_layer.services import SUCCESS
 
 MAX_CONTEXTS = 128
@@ -151,26 +151,20 @@ def _associate(address: PeerAddress, contexts: list[tuple[str, str]]) -> Associa
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_S
     entity.connection_timeout = _TIMEOUT_S
     rejections = Rejections()
-    association = entity.associate(
-        address.host,
-        address.port,
-        contexts=[build_context(abstract, syntax) for abstract, syntax in contexts],
-        ae_title=address.called_ae_title,
-        tls_args=address.tls.arguments if address.tls else None,
-        evt_handlers=[(evt.EVT_CONN_OPEN, prepare, [[], _TIMEOUT_S]), rejections.handler],
-    )
+    started = time.monotonic()
+    try:
+        association = entity.associate(
+            address.host,
+            address.port,
+            contexts=[build_context(abstract, syntax) for abstract, syntax in contexts],
+            ae_title=address.called_ae_title,
+            tls_args=address.tls.arguments if address.tls else None,
+            evt_handlers=[(evt.EVT_CONN_OPEN, prepare, [[], _TIMEOUT_S]), rejections.handler],
+        )
+    except (OSError, ValueError) as error:
+        fault = connection_fault(address) or f"it cannot be called ({type(error).__name__})"
+        raise AssociationFailed(f"{address}: {fault}") from None
     if association.is_established:
         return association
-    if rejections.heard is not None:
-        reason = f"it rejected the association; is its AE title {address.called_ae_title}?"
-    else:
-        reason = _tls_fault(address) or (
-            "it does not answer, or takes none of the objects' SOP classes"
-        )
-    raise AssociationFailed(f"{address.host}:{address.port}: {reason}")
-
-
-def _tls_fault(address: PeerAddress) -> str | None:
-    if address.tls is None or connection_fault(address):
-        return None
-    return handshake_fault(address.host, address.port, address.tls)
+    reason = reason_of_failure(address, association, rejections, time.monotonic() - started)
+    raise AssociationFailed(f"{address}: {reason}")

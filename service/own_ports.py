@@ -55,14 +55,14 @@ def _tls_port(dicom: DicomSettings) -> Finding:
         told = f"a list of {dicom.tls.crl} expired on {lapsed:%Y-%m-%d}: its peers are refused"
         return Finding(_TLS, "wrong", told, "Fetch its signer's new list; no restart is needed.")
     until = f"certificate until {own.not_after:%Y-%m-%d}" if own else ""
+    if refusal is not None and refusal.is_wrong:
+        told = f"the node refuses its own certificate {dicom.tls.certificate} ({refusal.words})"
+        return Finding(_TLS, "wrong", told, refusal.remedy)
     if is_free(dicom.host, dicom.tls.port):
         return Finding(_TLS, "ok", f"{place} is free: the node is not up; {until}")
     if refusal is not None:
-        told = f"{place} is not asked: the node refuses its own certificate ({refusal}); {until}"
-        remedy = (
-            "Have PRECUNEUS_DICOM__TLS__CA name our signer, too: then the node can call itself."
-        )
-        return Finding(_TLS, "note", told, remedy)
+        why = f"the node refuses its own certificate ({refusal.words})"
+        return Finding(_TLS, "note", f"{place} is not asked: {why}; {until}", refusal.remedy)
     return _called_over_tls(dicom, place, until)
 
 

@@ -3,6 +3,8 @@
 Nothing here opens a connection.
 """
 
+import ssl
+from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_node.errors import TlsFilesUnusable
@@ -11,8 +13,35 @@ from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.keeping import TlsAcceptance
 from dicom_node.tls.own import OwnCertificate, examine_own, refusal_in_memory
 from dicom_node.tls.revocation import lapsed_since
+from dicom_node.tls.words import fault_of
 from service.dicom_settings import DicomTlsSettings
 from service.errors import ConfigurationError
+
+# Those of X509_verify_cert (OpenSSL's x509_vfy.h) that another CA file would not heal.
+_NO_LIST, _REVOKED, _PURPOSE = 3, 23, 26
+_REMEDIES = {
+    _NO_LIST: (
+        "Have PRECUNEUS_DICOM__TLS__CRL hold the list of each authority that __CA names: "
+        "the peers of one without a list are refused."
+    ),
+    _REVOKED: "Have its authority sign another: peers that know of its list refuse this one.",
+    _PURPOSE: "Have it signed for clients, too (extendedKeyUsage): peers may refuse it as we do.",
+}
+_TRUST_OUR_SIGNER = (
+    "Have PRECUNEUS_DICOM__TLS__CA name our signer, too: then the node can call itself."
+)
+
+
+@dataclass(frozen=True)
+class OwnRefusal:
+    """Why the node would refuse its own certificate, and what to do.
+
+    `is_wrong`: its peers have the same reason to refuse it.
+    """
+
+    words: str
+    remedy: str
+    is_wrong: bool
 
 
 def tls_acceptance(tls: DicomTlsSettings) -> TlsAcceptance | None:
@@ -40,7 +69,7 @@ def require_tls_files(tls: DicomTlsSettings) -> OwnCertificate | None:
     return own
 
 
-def own_refusal(tls: DicomTlsSettings) -> str | None:
+def own_refusal(tls: DicomTlsSettings) -> OwnRefusal | None:
     """Why the node would refuse its own certificate if it called itself; None where it would not.
 
     Raises:
@@ -51,9 +80,14 @@ def own_refusal(tls: DicomTlsSettings) -> str | None:
         return None
     try:
         acceptor = acceptor_context(acceptance.files, demand=acceptance.demand)
-        return refusal_in_memory(own_node_context(acceptance.files), acceptor)
-    except TlsFilesUnusable as error:
-        raise ConfigurationError(f"PRECUNEUS_DICOM__TLS: {error}.") from None
+        error = refusal_in_memory(own_node_context(acceptance.files), acceptor)
+    except TlsFilesUnusable as fault:
+        raise ConfigurationError(f"PRECUNEUS_DICOM__TLS: {fault}.") from None
+    if error is None:
+        return None
+    code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else None
+    remedy = _TRUST_OUR_SIGNER if code is None else _REMEDIES.get(code, _TRUST_OUR_SIGNER)
+    return OwnRefusal(fault_of(error), remedy, is_wrong=code == _REVOKED)
 
 
 def lists_lapsed_since(tls: DicomTlsSettings) -> datetime | None:

@@ -6,7 +6,7 @@ Whatever has come is decrypted at once, so that nothing lies hidden where the lo
 import contextlib
 import socket
 import ssl
-from typing import Any
+from typing import Any, NoReturn
 
 from dicom_node.network.transport import PlainTransport, Security, TransportRefused
 from dicom_node.tls.identity import certificate_of
@@ -60,7 +60,7 @@ class TlsTransport:
             return size
         if size == 0:
             if self._has_begun and self.security is None:
-                raise TransportRefused(_CLOSED_EARLY)
+                self._refuse(_CLOSED_EARLY)
             return 0
         if not self._has_begun:
             self._has_begun = True
@@ -116,7 +116,7 @@ class TlsTransport:
         except ssl.SSLWantReadError:
             return filled or None
         except ssl.SSLZeroReturnError:
-            self._awaiting = True
+            self._awaiting = self.is_open or TransportRefused(_CLOSED_EARLY)
         except ssl.SSLError as error:
             self._awaiting = TransportRefused(fault_of(error))
         return filled or self._tell()
@@ -135,7 +135,7 @@ class TlsTransport:
             self._refuse(str(awaiting))
         return 0
 
-    def _refuse(self, words: str) -> None:
+    def _refuse(self, words: str) -> NoReturn:
         """Send the alert, if there is one, and then nothing more."""
         with contextlib.suppress(OSError):
             self._flush()

@@ -63,7 +63,7 @@ def connection_fault(address: PeerAddress) -> str | None:
     """What keeps a TCP connection from coming about, if anything does."""
     try:
         socket.create_connection((address.host, address.port), _PROBE_S).close()
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # the latter: no name server could know it
         return "the host's name is unknown: no name server knows it"
     except ConnectionRefusedError:
         return "connection refused: nothing listens on that port"

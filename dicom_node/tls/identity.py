@@ -26,8 +26,19 @@ def certificate_of(connection: ssl.SSLObject | ssl.SSLSocket) -> PeerCertificate
     encoded = connection.getpeercert(binary_form=True)
     if encoded is None:
         return None
-    decoded = connection.getpeercert() or {}
-    return PeerCertificate(fingerprint_of(encoded), _names(decoded))
+    return PeerCertificate(fingerprint_of(encoded), _names(_decoded(connection)))
+
+
+def _decoded(connection: ssl.SSLObject | ssl.SSLSocket) -> Mapping[str, object]:
+    """What the certificate says; nothing where the library cannot read it.
+
+    OpenSSL takes DNS names that are not ASCII, as some authorities write them. The names are for an
+    administrator's eyes alone, so they are no ground to refuse a peer that is trusted.
+    """
+    try:
+        return connection.getpeercert() or {}
+    except ValueError:
+        return {}
 
 
 def fingerprint_of(encoded: bytes) -> str:

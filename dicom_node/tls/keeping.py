@@ -10,11 +10,13 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from dicom_node.errors import DicomError
 from dicom_node.tls.contexts import acceptor_context
 from dicom_node.tls.files import Stamp, TlsFiles
 from dicom_node.tls.own import OwnCertificate, concerns, examine_own
+from dicom_node.tls.revocation import lapses_at
 
 # A new context also means new keys for the tickets by which TLS 1.2 resumes.
 _RENEWAL_S = 6 * 3600.0
@@ -25,13 +27,15 @@ _log = logging.getLogger("precuneus.node")
 class TlsAcceptance:
     """How associations over TLS are accepted; port 0 takes a free one.
 
-    `demand` is as `acceptor_context` has it. `check_s`: how often the files are looked at.
+    `demand` is as `acceptor_context` has it. `check_s`: how often the files are looked at;
+    `retry_s`: how often such as could not be used are tried again, since time may mend them.
     """
 
     files: TlsFiles
     port: int = 2762
     demand: bool | None = None
     check_s: float = 2.0
+    retry_s: float = 60.0
 
 
 class ContextKeeper:
@@ -45,7 +49,9 @@ class ContextKeeper:
         """
         self._acceptance = acceptance
         self._seen = self._used = acceptance.files.stamp()
-        self._loaded = time.monotonic()
+        self._tried = time.monotonic()
+        self._fault: str | None = None
+        self._lapses: datetime | None = None
         self.context = self._load()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="dicom-tls", daemon=True)
@@ -65,25 +71,42 @@ class ContextKeeper:
             stamp = self._acceptance.files.stamp()
             # Certificate and key are seldom replaced in one moment: wait until they rest.
             is_settled, self._seen = stamp == self._seen, stamp
-            is_due = time.monotonic() - self._loaded > _RENEWAL_S
-            if is_settled and (stamp != self._used or is_due):
+            if is_settled and (stamp != self._used or self._is_due()):
                 self._replace(stamp)
 
+    def _is_due(self) -> bool:
+        """Whether the same files make another context than they did.
+
+        Who resumes a session of TLS 1.2 is not judged again: a list that has lapsed ends them all.
+        """
+        waited_s = time.monotonic() - self._tried
+        if self._fault is not None:
+            return waited_s > self._acceptance.retry_s
+        has_lapsed = self._lapses is not None and self._lapses < datetime.now(UTC)
+        return has_lapsed or waited_s > _RENEWAL_S
+
     def _replace(self, stamp: Stamp) -> None:
-        self._used, self._loaded = stamp, time.monotonic()
+        told = self._fault if stamp == self._used else None
+        self._used, self._tried = stamp, time.monotonic()
         try:
-            self.context = self._load()
+            self.context, self._fault = self._load(), None
         except (DicomError, OSError) as error:
-            text = str(error) if isinstance(error, DicomError) else type(error).__name__
-            fields = {"action": "tls.unusable", "reason": text}
-            _log.error("the new TLS files are not used: %s; the old ones stay", text, extra=fields)
+            self._fault = str(error) if isinstance(error, DicomError) else type(error).__name__
+            if self._fault != told:
+                _tell_unusable(self._fault)
 
     def _load(self) -> ssl.SSLContext:
         files = self._acceptance.files
         own = examine_own(files)
         context = acceptor_context(files, demand=self._acceptance.demand)
+        self._lapses = None if files.crl is None else lapses_at(files.crl)
         _report(files, own, context)
         return context
+
+
+def _tell_unusable(reason: str) -> None:
+    fields = {"action": "tls.unusable", "reason": reason}
+    _log.error("the new TLS files are not used: %s; the old ones stay", reason, extra=fields)
 
 
 def _report(files: TlsFiles, own: OwnCertificate, context: ssl.SSLContext) -> None:

@@ -6,13 +6,14 @@ So everything is found at start that would otherwise be found by the first peer.
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from dicom_node.errors import TlsFilesUnusable
 from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import PeerCertificate, certificate_of
 from dicom_node.tls.profile import acceptor_profile, requestor_profile
 from dicom_node.tls.revocation import revocation_concerns
-from dicom_node.tls.words import fault_of, validity_fault
+from dicom_node.tls.words import validity_fault
 
 _SOON_DAYS = 30
 _CERTIFICATE, _KEY = b"-----BEGIN CERTIFICATE-----", b"PRIVATE KEY-----"
@@ -63,17 +64,29 @@ def examine_own(files: TlsFiles) -> OwnCertificate:
     Raises:
         TlsFilesUnusable: as `load_own`, or no peer would take the certificate.
     """
+    named = f"the certificate {files.certificate}"
+    try:
+        return _examined(files)
+    except ssl.SSLCertVerificationError as error:
+        raise TlsFilesUnusable(f"{named} {validity_fault(error)}") from None
+    except ssl.SSLError as error:
+        # A curve or kind of key that no cipher suite of the profile can use.
+        raise TlsFilesUnusable(
+            f"{named} has a key that BCP 195's TLS cannot use ({error.reason}): "
+            "take RSA from 2048 bits on, or P-256"
+        ) from None
+    except ValueError:
+        raise TlsFilesUnusable(f"{named} cannot be decoded: are its names ASCII?") from None
+
+
+def _examined(files: TlsFiles) -> OwnCertificate:
     encoded = _shown(files)
     acceptor, requestor = acceptor_profile(), requestor_profile()
     requestor.check_hostname = False
     for context in (acceptor, requestor):
         load_own(context, files)
         context.load_verify_locations(cadata=encoded)
-    try:
-        client = _handshake(requestor, acceptor)
-    except ssl.SSLCertVerificationError as error:
-        fault = validity_fault(error)
-        raise TlsFilesUnusable(f"the certificate {files.certificate} {fault}") from None
+    client = _handshake(requestor, acceptor)
     identity = certificate_of(client)
     decoded = client.getpeercert()
     if identity is None or not decoded:
@@ -88,12 +101,12 @@ def examine_own(files: TlsFiles) -> OwnCertificate:
     return OwnCertificate(identity, _date(decoded["notAfter"]), encoded, is_for_requesting)
 
 
-def refusal_in_memory(requestor: ssl.SSLContext, acceptor: ssl.SSLContext) -> str | None:
+def refusal_in_memory(requestor: ssl.SSLContext, acceptor: ssl.SSLContext) -> ssl.SSLError | None:
     """What keeps a handshake of both from coming about, tried in memory; None if nothing does."""
     try:
         _handshake(requestor, acceptor)
     except ssl.SSLError as error:
-        return fault_of(error)
+        return error
     return None
 
 
@@ -114,12 +127,21 @@ def concerns(files: TlsFiles, own: OwnCertificate) -> list[str]:
     else:
         trusting = acceptor_profile()
         trusting.load_verify_locations(files.ca)
-        if any(_date(known["notAfter"]) < datetime.now(UTC) for known in trusting.get_ca_certs()):
-            found.append(f"{files.ca} holds an expired authority: its peers are refused")
+        found += _authority_concerns(files.ca, trusting)
         if files.crl is not None:
             authorities = trusting.get_ca_certs(binary_form=True)
             found += revocation_concerns(files.crl, authorities)
     return found
+
+
+def _authority_concerns(path: Path, trusting: ssl.SSLContext) -> list[str]:
+    try:
+        ends = [_date(known["notAfter"]) for known in trusting.get_ca_certs()]
+    except ValueError:
+        return [f"{path} holds a certificate that cannot be decoded: see yourself when it expires"]
+    if any(end < datetime.now(UTC) for end in ends):
+        return [f"{path} holds an expired authority: its peers are refused"]
+    return []
 
 
 def _date(text: object) -> datetime:

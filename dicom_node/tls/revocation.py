@@ -80,6 +80,17 @@ def lapsed_since(path: Path) -> datetime | None:
     return min(ends, default=None)
 
 
+def lapses_at(path: Path) -> datetime | None:
+    """When the first of those lists lapses that are good now; None where none will.
+
+    Raises:
+        TlsFilesUnusable: as `read_lists`.
+    """
+    now = datetime.now(UTC)
+    ends = [end for end in _ends(read_lists(path)).values() if end is not None and end >= now]
+    return min(ends, default=None)
+
+
 def revocation_concerns(path: Path, authorities: Sequence[bytes]) -> list[str]:
     """What an administrator should know; `authorities` are their certificates, in DER.
 

@@ -1,5 +1,6 @@
 """Certificates as an administrator makes them: by the command line of openssl."""
 
+import contextlib
 import ssl
 import subprocess
 from dataclasses import dataclass
@@ -8,9 +9,25 @@ from pathlib import Path
 from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import fingerprint_of
 
-_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-_CA = "[ca]\ndefault_ca=own\n[own]\ndatabase={database}\ndefault_md=sha256\n"
-_LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+_NEW_KEY = ("-nodes", "-newkey", "ec", "-pkeyopt")
+_CURVE = "ec_paramgen_curve:{}"
+_CA = """[ca]
+default_ca=own
+[own]
+database={database}
+new_certs_dir={folder}
+default_md=sha256
+rand_serial=yes
+policy=any
+[any]
+organizationName=optional
+commonName=supplied
+"""
+_LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1\n"
+_OF_BOTH = f"{_LOCAL}extendedKeyUsage=serverAuth,clientAuth\n"
+FOR_SERVERS = f"{_LOCAL}extendedKeyUsage=serverAuth\n"
+NOT_ASCII = "subjectAltName=DER:300a820868f6f66d2e646520\n"
+"""A DNS name in Latin-1, which openssl takes."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +46,31 @@ class Identity:
 class Authority(Identity):
     """Whoever signs certificates."""
 
-    def sign(self, name: str, *, days: int = 365) -> Identity:
-        """A certificate for servers and clients on this machine; `days` -1: it has expired."""
+    def sign(
+        self,
+        name: str,
+        *,
+        days: int = 365,
+        begins: str | None = None,
+        extensions: str = _OF_BOTH,
+        curve: str = "P-256",
+    ) -> Identity:
+        """A certificate for servers and clients on this machine.
+
+        `days` -1: it has expired. `begins`: when it will be valid, as openssl has times.
+        """
         folder = self.certificate.parent
         made = Identity(folder / f"{name}.pem", folder / f"{name}.key")
-        request, extensions = folder / f"{name}.csr", folder / f"{name}.cnf"
-        extensions.write_text(f"{_LOCAL}\nextendedKeyUsage=serverAuth,clientAuth\n")
-        _openssl("req", "-new", *_NEW_KEY, "-keyout", made.key, "-out", request, *_named(name))
+        request, extended = folder / f"{name}.csr", folder / f"{name}.cnf"
+        extended.write_text(extensions)
+        new = ("req", "-new", *_NEW_KEY, _CURVE.format(curve), "-keyout", made.key)
+        _openssl(*new, "-out", request, *_named(name))
+        if begins is not None:
+            lasting = ("-startdate", begins, "-days", days, "-extfile", extended)
+            self._ca("-batch", "-notext", "-in", request, *lasting, "-out", made.certificate)
+            return made
         signer = ("-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial")
-        lasting = ("-days", days, "-extfile", extensions)
+        lasting = ("-days", days, "-extfile", extended)
         _openssl("x509", "-req", "-in", request, *signer, *lasting, "-out", made.certificate)
         return made
 
@@ -55,7 +88,7 @@ class Authority(Identity):
         database = self.certificate.with_suffix(".index")
         database.touch()
         configuration = self.certificate.with_suffix(".cnf")
-        configuration.write_text(_CA.format(database=database))
+        configuration.write_text(_CA.format(database=database, folder=database.parent))
         named = ("-config", configuration, "-cert", self.certificate, "-keyfile", self.key)
         _openssl("ca", *named, *arguments)
 
@@ -65,7 +98,7 @@ def make_authority(folder: Path, name: str) -> Authority:
     folder.mkdir(parents=True)
     made = Authority(folder / f"{name}.pem", folder / f"{name}.key")
     out = ("-keyout", made.key, "-out", made.certificate, "-days", 365)
-    _openssl("req", "-x509", *_NEW_KEY, *out, *_named(name))
+    _openssl("req", "-x509", *_NEW_KEY, _CURVE.format("P-256"), *out, *_named(name))
     return made
 
 
@@ -104,6 +137,16 @@ def client_context(
     if version is not None:
         context.minimum_version = context.maximum_version = version
     return context
+
+
+def client_hello(certificates: Certificates, version: ssl.TLSVersion | None = None) -> bytes:
+    """The first bytes of a good peer's handshake."""
+    leaving = ssl.MemoryBIO()
+    context = client_context(certificates, certificates.peer, version)
+    tls = context.wrap_bio(ssl.MemoryBIO(), leaving, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return leaving.read()
 
 
 def _named(name: str) -> tuple[str, str]:

@@ -41,13 +41,13 @@ def test_echo_says_yes(running: RunningNode) -> None:
 def test_echo_to_another_title_says_what_to_check(running: RunningNode) -> None:
     answer = echo("127.0.0.1", running.port, "ARCHIVE", "TEST")
     assert not answer.succeeded
-    assert "is its AE title ARCHIVE?" in answer.reason
+    assert "its own is not ARCHIVE" in answer.reason
 
 
 def test_echo_to_nobody_says_so() -> None:
     answer = echo("127.0.0.1", free_port(), "PRECUNEUS", "TEST")
     assert not answer.succeeded
-    assert "does not answer" in answer.reason
+    assert "nothing listens on that port" in answer.reason
 
 
 def test_each_file_goes_in_its_own_syntax_untouched(running: RunningNode, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_refusal_comes_with_its_reason(running: RunningNode, tmp_path: Path) -
 
 def test_a_peer_that_rejects_us_is_an_error(running: RunningNode, tmp_path: Path) -> None:
     paths = written(tmp_path, part10(ct_dataset()))
-    with pytest.raises(AssociationFailed, match="is its AE title ARCHIVE"):
+    with pytest.raises(AssociationFailed, match="its own is not ARCHIVE"):
         list(send(paths, "127.0.0.1", running.port, "ARCHIVE"))
 
 

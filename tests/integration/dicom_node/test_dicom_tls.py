@@ -13,9 +13,10 @@ from pydicom.uid import UID, CTImageStorage
 from pynetdicom import AE
 
 from dicom_node.observer import AssociationStage
+from dicom_node.tls.identity import PeerCertificate
 from dicom_node.tls.keeping import TlsAcceptance
 from tests.integration.dicom_node.conftest import RunningNode
-from tests.support.certificates import Certificates, client_context
+from tests.support.certificates import NOT_ASCII, Certificates, client_context
 from tests.support.objects import ct_dataset
 from tests.support.raw_peers import RawPeer
 from tests.support.secure_peers import SecurePeer, dcmtk_options
@@ -140,6 +141,18 @@ def test_without_a_ca_nobody_is_asked_for_a_certificate(
     eventually(lambda: len(running.counter.events) == 2, "the end is told")
     assert running.counter.events[0].tls == "TLSv1.3"
     assert running.counter.events[0].certificate is None
+
+
+def test_a_name_that_cannot_be_decoded_is_no_ground_to_refuse(
+    secure: RunningNode, certificates: Certificates
+) -> None:
+    shown = certificates.authority.sign("latin", extensions=NOT_ASCII)
+    with SecurePeer(secure.tls_port, client_context(certificates, shown)) as peer:
+        assert peer.associate() == 0x02
+        peer.release()
+    eventually(lambda: len(secure.counter.events) == 2, "the end is told")
+    told = secure.counter.events[0].certificate
+    assert told == PeerCertificate(shown.fingerprint, ())
 
 
 def test_both_ports_serve_side_by_side(secure: RunningNode, certificates: Certificates) -> None:

@@ -15,7 +15,7 @@ from tests.integration.dicom_node.abused import FEW, MB, OTHER_ADDRESS, Abused
 from tests.integration.dicom_node.conftest import RunningNode
 from tests.integration.dicom_node.test_dicom_abuse import HALF
 from tests.integration.dicom_node.test_dicom_floods import drip, flood
-from tests.support.certificates import Certificates, client_context
+from tests.support.certificates import Certificates, client_context, client_hello
 from tests.support.raw_peers import GoodSender, RawPeer
 from tests.support.secure_peers import SecurePeer
 from tests.unit.dicom_node.upper_layer.wire import (
@@ -59,20 +59,9 @@ def besieged(
         yield Besieged(node, good, certificates)
 
 
-def hello(certificates: Certificates) -> bytes:
-    """The first bytes of a good handshake."""
-    leaving = ssl.MemoryBIO()
-    tls = client_context(certificates, None).wrap_bio(
-        ssl.MemoryBIO(), leaving, server_hostname="localhost"
-    )
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return leaving.read()
-
-
 @pytest.mark.parametrize("part", ["nothing", "half a hello", "a hello"])
 def test_a_stalled_handshake_is_given_up(besieged: Besieged, part: str) -> None:
-    whole = hello(besieged.certificates)
+    whole = client_hello(besieged.certificates)
     said = {"nothing": b"", "half a hello": whole[: len(whole) // 2], "a hello": whole}[part]
     with RawPeer(besieged.port, source=OTHER_ADDRESS) as peer:
         peer.send(said)

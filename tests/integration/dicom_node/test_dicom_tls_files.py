@@ -12,19 +12,23 @@ from dicom_node.tls.files import TlsFiles
 from dicom_node.tls.identity import fingerprint_of
 from dicom_node.tls.keeping import TlsAcceptance
 from tests.integration.dicom_node.conftest import RunningNode
-from tests.support.certificates import Certificates, Identity, client_context
+from tests.support.certificates import NOT_ASCII, Certificates, Identity, client_context
 from tests.support.secure_peers import SecurePeer
 from tests.support.waiting import eventually
 
 
 def unusable(made: Certificates, folder: Path) -> dict[str, tuple[TlsFiles, bool | None, str]]:
     """Files, whether certificates are demanded, and what is said about them."""
-    good, late = made.files, made.authority.sign("expired", days=-1)
+    good, sign = made.files, made.authority.sign
+    late, odd = sign("expired", days=-1), sign("odd", extensions=NOT_ASCII)
+    curved = sign("curved", curve="secp256k1")
     empty = folder / "empty.pem"
     empty.write_text("nothing\n")
     return {
         "missing": (replace(good, key=folder / "no.key"), None, "no.key cannot be read: No such"),
         "expired": (TlsFiles(late.certificate, late.key), None, "expired.pem has expired"),
+        "not ASCII": (TlsFiles(odd.certificate, odd.key), None, "odd.pem cannot be decoded"),
+        "no suite's key": (TlsFiles(curved.certificate, curved.key), None, "or P-256"),
         "another's key": (replace(good, key=made.peer.key), None, "does not belong to the"),
         "no certificate": (replace(good, certificate=empty), None, "holds no certificate in PEM"),
         "no CA": (replace(good, ca=empty), None, "empty.pem holds no certificate in PEM"),
@@ -33,7 +37,17 @@ def unusable(made: Certificates, folder: Path) -> dict[str, tuple[TlsFiles, bool
 
 
 @pytest.mark.parametrize(
-    "kind", ["missing", "expired", "another's key", "no certificate", "no CA", "nobody to trust"]
+    "kind",
+    [
+        "missing",
+        "expired",
+        "not ASCII",
+        "no suite's key",
+        "another's key",
+        "no certificate",
+        "no CA",
+        "nobody to trust",
+    ],
 )
 def test_a_node_does_not_start_with_unusable_files(
     start_node: Callable[..., RunningNode], certificates: Certificates, tmp_path: Path, kind: str
@@ -90,3 +104,20 @@ def test_a_new_certificate_is_used_without_a_restart_and_a_broken_one_is_not(
         install(certificates.node, tmp_path)
         eventually(lambda: shown() == certificates.node.fingerprint, "it was mended")
         standing.release()
+
+
+def test_an_authority_whose_names_cannot_be_decoded_is_trusted_all_the_same(
+    start_node: Callable[..., RunningNode],
+    certificates: Certificates,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    own = certificates.authority
+    odd = own.sign("odd-ca", extensions=f"{NOT_ASCII}basicConstraints=CA:TRUE\n")
+    both = tmp_path / "both.pem"
+    both.write_text(own.certificate.read_text() + odd.certificate.read_text())
+    node = start_node(tls=TlsAcceptance(replace(certificates.files, ca=both), 0))
+    assert "both.pem holds a certificate that cannot be decoded" in caplog.text
+    with SecurePeer(node.tls_port, client_context(certificates, certificates.peer)) as peer:
+        assert peer.associate() == 0x02
+        peer.release()

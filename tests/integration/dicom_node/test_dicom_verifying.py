@@ -13,6 +13,7 @@ import pytest
 from dicom_node.errors import AssociationFailed
 from dicom_node.requesting.address import PeerAddress
 from dicom_node.requesting.verifying import verify
+from dicom_node.scu import echo
 from tests.integration.dicom_node.conftest import RunningNode
 
 
@@ -36,9 +37,11 @@ def test_nothing_listens() -> None:
             verify(at(taken.getsockname()[1]))
 
 
-def test_an_unknown_host() -> None:
+@pytest.mark.parametrize("host", ["pacs.invalid", "a" * 70, ".pacs"])
+def test_an_unknown_host(host: str) -> None:
     with pytest.raises(AssociationFailed, match="name is unknown"):
-        verify(at(104, host="pacs.invalid"))
+        verify(at(104, host=host))
+    assert "name is unknown" in echo(host, 104, "PRECUNEUS", "TEST").reason
 
 
 @contextmanager

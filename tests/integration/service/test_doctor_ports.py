@@ -18,7 +18,7 @@ from service.dicom_settings import DicomSettings, DicomTlsSettings
 from service.finding import Finding
 from service.own_ports import examine_ports
 from service.settings import HttpSettings, Settings
-from tests.support.certificates import Certificates
+from tests.support.certificates import FOR_SERVERS, Certificates, make_certificates
 from tests.support.service import free_port
 from tests.unit.dicom_node.samples import Gallery
 
@@ -95,6 +95,35 @@ def test_a_node_that_does_not_trust_its_own_signer(
     found = told(foreign, start(foreign))
     assert found.verdict == "note"
     assert "the node refuses its own certificate" in found.detail
+
+
+def test_our_own_certificate_was_revoked(tmp_path: Path) -> None:
+    """Another CA file would not heal that."""
+    mine = make_certificates(tmp_path / "revoked")
+    mine.authority.revoke(mine.node)
+    crl = mine.authority.list_revoked(tmp_path / "crl.pem")
+    found = told(replace(mine.files, crl=crl), free_port())
+    assert found.verdict == "wrong"
+    assert "certificate revoked" in found.detail
+    assert "sign another" in found.remedy
+
+
+def test_our_own_certificate_is_for_servers_alone(start: Start, certificates: Certificates) -> None:
+    own = certificates.authority.sign("for-servers", extensions=FOR_SERVERS)
+    files = replace(certificates.files, certificate=own.certificate, key=own.key)
+    found = told(files, start(files))
+    assert found.verdict == "note"
+    assert "extendedKeyUsage" in found.remedy
+
+
+def test_lists_of_another_authority_alone(
+    start: Start, certificates: Certificates, tmp_path: Path
+) -> None:
+    crl = certificates.foreign_authority.list_revoked(tmp_path / "crl.pem")
+    files = replace(certificates.files, crl=crl)
+    found = told(files, start(files))
+    assert found.verdict == "note"
+    assert "PRECUNEUS_DICOM__TLS__CRL" in found.remedy
 
 
 def test_files_that_cannot_be_used(certificates: Certificates, tmp_path: Path) -> None:
