@@ -28,7 +28,7 @@ from service.cli.filter_options import (
 )
 from service.cli.neighbours import EvidenceOption, print_neighbours
 from service.cli.output import JsonOption, print_json
-from service.cli.similar import CollapseChoice, CollapseOption
+from service.cli.similar import CollapseChoice, CollapseOption, CursorOption
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ _PositiveOption = Annotated[
 _NegativeOption = Annotated[
     list[str] | None,
     typer.Option(metavar="UID[:FRAME]", help="A slice to stay away from (repeatable)."),
+]
+_CtWindowOption = Annotated[
+    str | None, typer.Option(metavar="BLACK,WHITE", help="HU shown by a picture of a CT.")
 ]
 
 
@@ -77,9 +80,8 @@ def search(
     age_to: AgeToOption = None,
     collapse: CollapseOption = CollapseChoice.NONE,
     exact: Annotated[bool, typer.Option("--exact", help="Compare with every slice.")] = False,
-    ct_window: Annotated[
-        str | None, typer.Option(metavar="BLACK,WHITE", help="HU shown by a picture of a CT.")
-    ] = None,
+    ct_window: _CtWindowOption = None,
+    cursor: CursorOption = None,
     evidence: EvidenceOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -92,8 +94,8 @@ def search(
     asked = _asked(file, region, positive, negative)
     scanner = (modality, label, body_part, manufacturer, plane, sex, series_description)
     filters = filters_of(*scanner, study_date_from, study_date_to, age_from, age_to)
-    wanted = Wanted(k, filters, same_patient, collapse.value, exact, evidence=evidence)
-    _show(asked, frame, wanted, ct_window, json=json)
+    how = Wanted(k, filters, same_patient, collapse.value, exact, evidence=evidence, cursor=cursor)
+    _show(asked, frame, how, ct_window, json=json)
 
 
 def _asked(

@@ -38,8 +38,9 @@ class CollapseChoice(StrEnum):
 CollapseOption = Annotated[
     CollapseChoice, typer.Option(help="Keep the nearest slice of each series or patient.")
 ]
-
-
+CursorOption = Annotated[
+    str | None, typer.Option(help="Go on after an answer: its next_cursor (--json).")
+]
 FrameOption = Annotated[int, typer.Option(min=1, max=1_000_000, help="Frame of the query, from 1.")]
 
 
@@ -67,9 +68,7 @@ def similar(
         bool, typer.Option("--hash", help="By binary codes (see `index hash`).")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say how it was found.")] = False,
-    cursor: Annotated[
-        str | None, typer.Option(help="Go on after an answer: its next_cursor (--json).")
-    ] = None,
+    cursor: CursorOption = None,
     evidence: EvidenceOption = False,
     json: JsonOption = False,
 ) -> None:

@@ -65,6 +65,18 @@ def test_evidence_is_of_files_and_says_what_is_missing(imported: Imported) -> No
     assert (refused.code, "whole slices" in refused.errors) == (2, True)
 
 
+def test_pages_of_a_file_follow_one_another(imported: Imported) -> None:
+    asked = ("search", "files/2.dcm", "--json", "-k")
+    first = imported.shell.run(*asked, 2).json()
+    rest = imported.shell.run(*asked, 3, "--cursor", first["next_cursor"])
+    assert rest.code == 0, rest.errors
+    assert uids(first) + uids(rest.json()) == uids(imported.shell.run(*asked, 5).json())
+    other = imported.shell.run(
+        "search", "--positive", imported.uids[0], "--cursor", first["next_cursor"]
+    )
+    assert (other.code, "continues another question" in other.errors) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
