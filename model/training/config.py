@@ -67,7 +67,9 @@ class SamplingConfig:
 class ScheduleConfig:
     """How long and how fast: a straight climb to the peak rate, then half a cosine to zero.
 
-    `precision` is that of the convolutions; weights, losses and validation stay float32.
+    `precision` is that of the convolutions; weights, losses and validation stay float32. To
+    `settle` is to give the averaged network's batch norms, after the last step, the statistics of
+    the training slices as they are, without augmentation.
     """
 
     epochs: int = 60
@@ -77,6 +79,7 @@ class ScheduleConfig:
     ema_decay: float = 0.998
     clip_norm: float = 5.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+    settle: bool = False
     seed: int = 1
 
 
@@ -98,6 +101,7 @@ class HashConfig:
 # The dataclasses' own defaults are what files of older versions mean by leaving something out.
 _NETWORK = MSNetConfig(stem_block=2, depths=(1, 2, 5), dilations=(1, 2, 4, 2, 1), mirrored=True)
 _PREPROCESS = PreprocessConfig(size=192)
+_SCHEDULE = ScheduleConfig(settle=True)
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    schedule: ScheduleConfig = _SCHEDULE
     hash: HashConfig = field(default_factory=HashConfig)
     data_statement: str = ""
 
@@ -121,10 +125,15 @@ class TrainConfig:
         check_ranges(self)
 
     def identity(self) -> dict[str, Any]:
-        """All of it as JSON types; the checkpoint carries this."""
+        """All of it as JSON types, without what older files do not name and is switched off.
+
+        The checkpoint carries this.
+        """
         facts: dict[str, Any] = _plain(asdict(self))
         if not self.hash.bits:
             del facts["hash"]
+        if not self.schedule.settle:
+            del facts["schedule"]["settle"]
         return facts
 
     def recipe(self) -> dict[str, Any]:

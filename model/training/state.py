@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from model.checkpoint import Checkpoint
@@ -16,6 +18,7 @@ from model.training.network import EmbeddingNetwork, MakeNetwork
 from model.training.origin import Origin
 from model.training.run_identity import RunIdentity
 from model.training.saved_run import RESUME_FILE, holds_run, read_run, refuse_other_run
+from model.training.settle import settle
 from model.training.trainee import Trainee
 
 
@@ -78,9 +81,18 @@ class TrainingState:
 
     def averaged(self) -> EmbeddingNetwork:
         """A copy of the network with the averaged weights, in evaluation mode."""
+        return self._averaged().network
+
+    def _averaged(self) -> Trainee:
         copy = Trainee(self.config, self._num_classes, self._make_network)
         copy.load_state_dict(self.average)
-        return copy.network.place(self.device).eval()
+        return copy.place(self.device).eval()
+
+    def settle_average(self, images: NDArray[np.float32]) -> None:
+        """Let the batch norms of the averaged network settle on prepared slices (N, S, S)."""
+        copy = self._averaged()
+        settle(copy, images, self.config.schedule.seed, self.device)
+        self.average = {name: t.clone() for name, t in copy.state_dict().items()}
 
     def start_from(self, checkpoint: Checkpoint, origin: Origin) -> None:
         """Begin with a checkpoint's network, remembered as `origin`; the heads begin anew.

@@ -81,6 +81,8 @@ class Steps:
             sums += figures[: len(_FIGURES)]
             if self._on_step is not None:
                 self._on_step(state.step, self._total)
+        if schedule.settle and epoch == schedule.epochs:
+            state.settle_average(self._train_set.images)  # each process alike, as all read all
         found_map, found_precision = self._validate(epoch)
         means = dict(zip(_FIGURES, (sums / self._sampler.steps).tolist(), strict=True))
         if not state.config.hash.bits:
