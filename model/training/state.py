@@ -70,9 +70,9 @@ class TrainingState:
         ]
 
     @torch.no_grad()
-    def update_average(self) -> None:
-        """Move the average towards the weights; young averages move faster."""
-        decay = min(self.config.schedule.ema_decay, (1 + self.step) / (10 + self.step))
+    def update_average(self, age: int) -> None:
+        """Move the average towards the weights: of `age` steps so far, a young one faster."""
+        decay = min(self.config.schedule.ema_decay, (1 + age) / (10 + age))
         for name, tensor in self.trainee.state_dict().items():
             if tensor.is_floating_point():
                 self.average[name].lerp_(tensor, 1 - decay)
