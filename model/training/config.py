@@ -1,11 +1,13 @@
 """What fixes a training run, as plain data; no torch, no files."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from model.network_config import MSNetConfig
 from model.preprocess import PreprocessConfig
 from model.training.ranges import check_ranges
+
+_RATIOS = ("max_scale", "max_aspect")
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,8 @@ class AugmentConfig:
 
     Angles in degrees; shifts, elastic bends and the cut-out's side are shares of the picture's
     side; `focus` is the share of slices that are blurred or sharpened, `strip` of those whose outer
-    rim is taken away, as skull stripping does; the others are shares of the full intensity.
+    rim is taken away, as skull stripping does; the others are shares of the full intensity. `calm`
+    is how far all of them go in the calm epochs of the schedule, 1.0 as far as before.
     """
 
     strip: float = 0.1
@@ -31,6 +34,16 @@ class AugmentConfig:
     bias_field: float = 0.25
     noise: float = 0.04
     cut_out: float = 0.2
+    calm: float = 1.0
+
+    def calmed(self) -> "AugmentConfig":
+        """The same of the calm epochs; mirror images stay."""
+        reaches = {f.name: getattr(self, f.name) for f in fields(self)}
+        del reaches["flip"], reaches["calm"]
+        for name, reach in reaches.items():
+            ratio = name in _RATIOS
+            reaches[name] = reach**self.calm if ratio else reach * self.calm
+        return replace(self, **reaches)
 
 
 @dataclass(frozen=True)
@@ -67,17 +80,29 @@ class SamplingConfig:
 class ScheduleConfig:
     """How long and how fast: a straight climb to the peak rate, then half a cosine to zero.
 
-    `precision` is that of the convolutions; weights, losses and validation stay float32.
+    `calm` is a share of the epochs, rounded down to whole ones, at the end: there the rate climbs
+    and falls once more, to `calm_learning_rate`, slices vary less, and the moving average begins
+    anew. `precision` is that of the convolutions; weights, losses and validation stay float32. To
+    `settle` is to give the averaged network's batch norms, after the last step, the statistics of
+    the training slices as they are, without augmentation.
     """
 
     epochs: int = 60
     peak_learning_rate: float = 2e-3
+    calm: float = 0.0
+    calm_learning_rate: float = 3e-4
     warm_up: float = 0.15
     weight_decay: float = 0.05
     ema_decay: float = 0.998
     clip_norm: float = 5.0
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+    settle: bool = False
     seed: int = 1
+
+    @property
+    def lively_epochs(self) -> int:
+        """Epochs before the calm ones."""
+        return self.epochs - int(self.epochs * self.calm)
 
 
 @dataclass(frozen=True)
@@ -98,6 +123,8 @@ class HashConfig:
 # The dataclasses' own defaults are what files of older versions mean by leaving something out.
 _NETWORK = MSNetConfig(stem_block=2, depths=(1, 2, 5), dilations=(1, 2, 4, 2, 1), mirrored=True)
 _PREPROCESS = PreprocessConfig(size=192)
+_AUGMENT = AugmentConfig(calm=0.3)
+_SCHEDULE = ScheduleConfig(epochs=66, calm=0.1, settle=True)
 
 
 @dataclass(frozen=True)
@@ -110,10 +137,10 @@ class TrainConfig:
 
     network: MSNetConfig = _NETWORK
     preprocess: PreprocessConfig = _PREPROCESS
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    augment: AugmentConfig = _AUGMENT
     loss: LossConfig = field(default_factory=LossConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    schedule: ScheduleConfig = _SCHEDULE
     hash: HashConfig = field(default_factory=HashConfig)
     data_statement: str = ""
 
@@ -121,10 +148,18 @@ class TrainConfig:
         check_ranges(self)
 
     def identity(self) -> dict[str, Any]:
-        """All of it as JSON types; the checkpoint carries this."""
+        """All of it as JSON types, without what older files do not name and is switched off.
+
+        The checkpoint carries this.
+        """
         facts: dict[str, Any] = _plain(asdict(self))
         if not self.hash.bits:
             del facts["hash"]
+        if not self.schedule.settle:
+            del facts["schedule"]["settle"]
+        if not self.schedule.calm:
+            del facts["schedule"]["calm"], facts["schedule"]["calm_learning_rate"]
+            del facts["augment"]["calm"]
         return facts
 
     def recipe(self) -> dict[str, Any]:

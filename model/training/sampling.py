@@ -1,6 +1,4 @@
-"""Which training slices an epoch shows, and how fast it learns: draws and schedules only."""
-
-import math
+"""Which training slices an epoch shows: draws only."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +57,3 @@ def _cluster_weights(
     shares = np.bincount(label_at, weights=sizes) ** (1.0 - config.class_balance)
     weights: NDArray[np.float64] = within * (shares / shares.sum())[label_at]
     return weights
-
-
-def one_cycle(step: int, total_steps: int, peak: float, warm_up: float) -> float:
-    """Learning rate at a step: a straight climb to the peak, then half a cosine to zero."""
-    climb = max(1, round(total_steps * warm_up))
-    if step < climb:
-        return peak * (step + 1) / climb
-    progress = (step - climb) / max(1, total_steps - climb)
-    return peak * 0.5 * (1 + math.cos(math.pi * progress))

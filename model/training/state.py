@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from model.checkpoint import Checkpoint
@@ -16,6 +18,7 @@ from model.training.network import EmbeddingNetwork, MakeNetwork
 from model.training.origin import Origin
 from model.training.run_identity import RunIdentity
 from model.training.saved_run import RESUME_FILE, holds_run, read_run, refuse_other_run
+from model.training.settle import settle
 from model.training.trainee import Trainee
 
 
@@ -67,9 +70,9 @@ class TrainingState:
         ]
 
     @torch.no_grad()
-    def update_average(self) -> None:
-        """Move the average towards the weights; young averages move faster."""
-        decay = min(self.config.schedule.ema_decay, (1 + self.step) / (10 + self.step))
+    def update_average(self, age: int) -> None:
+        """Move the average towards the weights: of `age` steps so far, a young one faster."""
+        decay = min(self.config.schedule.ema_decay, (1 + age) / (10 + age))
         for name, tensor in self.trainee.state_dict().items():
             if tensor.is_floating_point():
                 self.average[name].lerp_(tensor, 1 - decay)
@@ -78,9 +81,18 @@ class TrainingState:
 
     def averaged(self) -> EmbeddingNetwork:
         """A copy of the network with the averaged weights, in evaluation mode."""
+        return self._averaged().network
+
+    def _averaged(self) -> Trainee:
         copy = Trainee(self.config, self._num_classes, self._make_network)
         copy.load_state_dict(self.average)
-        return copy.network.place(self.device).eval()
+        return copy.place(self.device).eval()
+
+    def settle_average(self, images: NDArray[np.float32]) -> None:
+        """Let the batch norms of the averaged network settle on prepared slices (N, S, S)."""
+        copy = self._averaged()
+        settle(copy, images, self.config.schedule.seed, self.device)
+        self.average = {name: t.clone() for name, t in copy.state_dict().items()}
 
     def start_from(self, checkpoint: Checkpoint, origin: Origin) -> None:
         """Begin with a checkpoint's network, remembered as `origin`; the heads begin anew.

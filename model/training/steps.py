@@ -21,7 +21,8 @@ from model.training.distributed import World
 from model.training.embedding import embed
 from model.training.heads import HeadOutputs
 from model.training.losses import total_loss
-from model.training.sampling import BatchSampler, one_cycle
+from model.training.pace import Pace
+from model.training.sampling import BatchSampler
 from model.training.saved_run import RESUME_FILE
 from model.training.state import TrainingState
 
@@ -56,7 +57,7 @@ class Steps:
         self._train_set, self._validation_set = train_set, validation_set
         self._on_step = on_step
         self._sampler = BatchSampler(train_set.labels, train_set.groups, state.config.sampling)
-        self._total = state.config.schedule.epochs * self._sampler.steps
+        self._pace = Pace.of(state.config.schedule, self._sampler.steps)
         self._forward = torch.compile(state.trainee) if options.compile else state.trainee
 
     def epoch(self, epoch: int) -> EpochMetrics:
@@ -70,17 +71,21 @@ class Steps:
         generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # drop_path draws where the network stands
         state.trainee.train()
+        calm = epoch > schedule.lively_epochs
+        variation = state.config.augment.calmed() if calm else state.config.augment
         sums, rate = np.zeros(len(_FIGURES)), 0.0
         for drawn in self._sampler.epoch(schedule.seed, epoch):
-            rate = one_cycle(state.step, self._total, schedule.peak_learning_rate, schedule.warm_up)
+            rate = self._pace.rate(state.step)
             chosen = self._world.shard(drawn)
-            batch = make_batch(self._train_set, chosen, state.config.augment, generator)
+            batch = make_batch(self._train_set, chosen, variation, generator)
             figures = self._step(batch.to(state.device), rate)
             if not np.isfinite(figures).all():
                 raise TrainingError(_diverged(epoch))
             sums += figures[: len(_FIGURES)]
             if self._on_step is not None:
-                self._on_step(state.step, self._total)
+                self._on_step(state.step, self._pace.total)
+        if schedule.settle and epoch == schedule.epochs:
+            state.settle_average(self._train_set.images)  # each process alike, as all read all
         found_map, found_precision = self._validate(epoch)
         means = dict(zip(_FIGURES, (sums / self._sampler.steps).tolist(), strict=True))
         if not state.config.hash.bits:
@@ -113,8 +118,8 @@ class Steps:
         self._world.average_gradients(state.trainee)
         norm = clip_gradients(state, state.config.schedule.clip_norm)
         state.optimizer.step()
+        state.update_average(self._pace.age(state.step) + 1)
         state.step += 1
-        state.update_average()
         right = (heads.labels.argmax(dim=1) == batch.labels).float().mean()
         parts = (losses.total, losses.softmax, losses.contrastive, losses.lesion, losses.plane)
         figures = (*parts, right, losses.codes, norm)

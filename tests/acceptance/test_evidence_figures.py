@@ -23,7 +23,7 @@ from tests.support.evidence import say
 from tests.support.galleries import MadeInstance, fill
 
 pytestmark = pytest.mark.timeout(900)
-DEV = "msnet-2b0693825aee"
+DEV = "msnet-cd286fac894e"
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ TRAIN_SET, VALIDATION_SET = dataset(32, seed=1), dataset(16, seed=2)
 CHOSEN = np.array([0, 1, 6, 7, 12, 13, 18, 19])
 CONFIG = replace(
     QUICK,
-    schedule=replace(QUICK.schedule, epochs=1),
+    schedule=replace(QUICK.schedule, epochs=1, settle=True),
     augment=STILL,
     hash=HashConfig(bits=64, steps=5),
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.training.config import SamplingConfig
-from model.training.sampling import BatchSampler, one_cycle
+from model.training.sampling import BatchSampler
 
 LABELS = np.array([0] * 90 + [1] * 10)
 GROUPS = np.arange(100) // 2
@@ -72,12 +72,3 @@ def test_a_set_smaller_than_a_batch_has_one_step() -> None:
     sampler = BatchSampler(LABELS[:5], GROUPS[:5], SamplingConfig(batch_size=8))
 
     assert [batch.shape for batch in sampler.epoch(1, 1)] == [(8,)]
-
-
-def test_the_rate_climbs_to_its_peak_and_falls_to_zero() -> None:
-    rates = [one_cycle(step, 100, 2.0, warm_up=0.25) for step in range(101)]
-
-    assert max(rates) == rates[24] == rates[25] == pytest.approx(2.0)
-    assert rates[:25] == sorted(rates[:25])
-    assert rates[25:] == sorted(rates[25:], reverse=True)
-    assert rates[100] == pytest.approx(0, abs=1e-12)
