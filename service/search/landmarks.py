@@ -10,12 +10,12 @@ from service.search.question import Question
 
 # Spread over the keys, so that they come from as many series. A group of three times as many slices
 # as lie between two of them has one almost surely.
-_LANDMARKS = 1000
+LANDMARKS = 1000
 # Of an instance of many frames not always the first, which is the end of a head.
 _FRAMES = 50
 # Where what is found is no nearer than this part of the way to any slice, it may be the wrong place
 # in which no landmark happens to be.
-_FAR = 0.5
+FAR = 0.5
 
 
 def landmarks_sql(question: Question) -> str:
@@ -29,12 +29,12 @@ def landmarks_sql(question: Question) -> str:
         SELECT m.instance_id, m.frame, m.coordinates
         FROM (SELECT min(instance_id) AS low, max(instance_id) AS high
               FROM {partition} WHERE encoder_id = {encoder}) ends
-             CROSS JOIN generate_series(0, {_LANDMARKS}) AS n
+             CROSS JOIN generate_series(0, {LANDMARKS}) AS n
              CROSS JOIN LATERAL (
                  SELECT r.instance_id, r.frame, r.coordinates FROM {partition} r
                  WHERE r.encoder_id = {encoder}
                        AND (r.instance_id, r.frame)
-                           >= (low + (high - low) * n / {_LANDMARKS}, 1 + mod(n, {_FRAMES}))
+                           >= (low + (high - low) * n / {LANDMARKS}, 1 + mod(n, {_FRAMES}))
                  ORDER BY r.instance_id, r.frame LIMIT 1) m
     """
     named = [
@@ -60,5 +60,5 @@ def astray_sql(last: str) -> str:
         EXISTS (SELECT FROM landmarks l WHERE l.distance < ({last})
                 AND (l.instance_id, l.frame) NOT IN (SELECT instance_id, frame FROM walked))
         OR coalesce((SELECT min(distance) FROM walked)
-                    > {_FAR} * (SELECT avg(distance) FROM landmarks), false))
+                    > {FAR} * (SELECT avg(distance) FROM landmarks), false))
     """
