@@ -6,13 +6,12 @@ nearest rows of a wrong one. Rows spread evenly over the gallery are compared be
 says how the search goes on.
 """
 
+from service.encoders.spread import evenly_spread
 from service.search.question import Question
 
 # Spread over the keys, so that they come from as many series. A group of three times as many slices
 # as lie between two of them has one almost surely.
 LANDMARKS = 1000
-# Of an instance of many frames not always the first, which is the end of a head.
-_FRAMES = 50
 # Where what is found is no nearer than this part of the way to any slice, it may be the wrong place
 # in which no landmark happens to be.
 FAR = 0.5
@@ -25,20 +24,10 @@ def landmarks_sql(question: Question) -> str:
     slice of a region, are likely to lie where it should come down.
     """
     partition, encoder = question.encoder.partition, question.encoder.encoder_id
-    spread = f"""
-        SELECT m.instance_id, m.frame, m.coordinates
-        FROM (SELECT min(instance_id) AS low, max(instance_id) AS high
-              FROM {partition} WHERE encoder_id = {encoder}) ends
-             CROSS JOIN generate_series(0, {LANDMARKS}) AS n
-             CROSS JOIN LATERAL (
-                 SELECT r.instance_id, r.frame, r.coordinates FROM {partition} r
-                 WHERE r.encoder_id = {encoder}
-                       AND (r.instance_id, r.frame)
-                           >= (low + (high - low) * n / {LANDMARKS}, 1 + mod(n, {_FRAMES}))
-                 ORDER BY r.instance_id, r.frame LIMIT 1) m
-    """
+    columns = "r.instance_id, r.frame, r.coordinates"
+    spread = evenly_spread(partition, encoder, LANDMARKS, columns)
     named = [
-        f" UNION ALL SELECT r.instance_id, r.frame, r.coordinates FROM {partition} r"
+        f" UNION ALL SELECT {columns} FROM {partition} r"
         f" WHERE r.encoder_id = {encoder} AND r.instance_id = :without_{number}"
         f" AND r.frame = :frame_{number}"
         for number in range(len(question.target.without))
