@@ -22,7 +22,8 @@ _ALLOWED_OF_FEW = 2
 _SHORTEST_WALK = 32
 _SETTINGS = (
     f"SET LOCAL hnsw.ef_search = {_SHORTEST_WALK}; SET LOCAL hnsw.iterative_scan = off;"
-    "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off"
+    "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
+    "SET LOCAL enable_sort = off; SET LOCAL jit = off"
 )
 
 
@@ -43,11 +44,11 @@ class Reach:
         told = f"{self.lost} of {self.looked} slices are out of the index's reach"
         if self.is_good:
             return f"{told}."
-        return f"{told}: searches near them are slow. `precuneus index rebuild` draws it anew."
+        return f"{told}: searches near them are slow; `precuneus index rebuild` draws it anew."
 
 
 def measure_reach(connection: Connection, encoder: ActiveEncoder, sample: int = SAMPLE) -> Reach:
-    """Walk to about `sample` slices, or to all of a small gallery, and count those not found.
+    """Walk to about `sample` slices, nearly all of a small gallery, and count those not found.
 
     Without a valid index nothing is looked at.
 

@@ -1,5 +1,6 @@
 """What an index leaves out of reach is measured, told, and built anew."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,11 +11,16 @@ from service.encoders import partitions
 from service.encoders.partitions import create_index, index_name, index_state
 from service.encoders.reach import MOST_BUILDS, SAMPLE, Reach, measure_reach
 from service.encoders.registry import ActiveEncoder
+from service.finding import Finding
 from service.metrics import exposition
+from service.opening import object_store
 from service.reindex.building import build_index, sole_builder
 from service.settings import Settings
 from service.verifying.canary import run_canary
+from service.verifying.examining import examine_recall
 from service.verifying.rebuilding import rebuild
+from service.verifying.report import Verification
+from service.verifying.verify import Extent, verify
 from tests.support.encoders import DIMENSION
 from tests.support.galleries import MadeInstance, clustered_instances, fill
 
@@ -89,6 +95,27 @@ def test_measuring_changes_nothing_of_its_transaction(
         assert connection.execute(shown).one() == before
 
 
+def find_recall(engine: Engine) -> Finding:
+    with engine.connect() as connection:
+        found = examine_recall(connection, 300)
+    assert found is not None
+    return found
+
+
+def test_verify_tells(engine: Engine, filled: ActiveEncoder, settings: Settings) -> None:
+    def found() -> Verification:
+        return verify(engine, object_store(settings), settings, Extent(5))
+
+    def kinds() -> list[str]:
+        return [fault.kind for fault in found().faults]
+
+    assert found().reach == measured(engine, filled, SAMPLE)
+    assert "out of reach" not in kinds()
+    spoil(engine, filled)
+    assert found().reach == measured(engine, filled, SAMPLE)
+    assert "out of reach" in kinds()
+
+
 def test_the_canary_tells(engine: Engine, filled: ActiveEncoder) -> None:
     spoil(engine, filled)
     reading = run_canary(engine, 300)
@@ -97,6 +124,21 @@ def test_the_canary_tells(engine: Engine, filled: ActiveEncoder) -> None:
     assert "`precuneus index rebuild`" in reading.sentence()
     share = reading.out_of_reach / reading.looked
     assert f"precuneus_out_of_reach {share}" in exposition(engine).decode()
+
+
+def test_doctor_says_what_to_do(engine: Engine, filled: ActiveEncoder) -> None:
+    reading = run_canary(engine, 300)
+    assert reading is not None
+    assert find_recall(engine).verdict == "ok"
+    noted = {"value": json.dumps(vars(reading) | {"out_of_reach": 50})}
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE installation SET value = :value WHERE name = 'recall_canary'"), noted
+        )
+    finding = find_recall(engine)
+    assert finding.verdict == "note"
+    assert finding.facts["out_of_reach"] == 50
+    assert "`precuneus index rebuild`" in str(finding.remedy)
 
 
 @contextmanager
