@@ -10,7 +10,7 @@ from service.encoders.spread import evenly_spread
 from service.search.question import Question
 
 # Spread over the keys, so that they come from as many series. A group of three times as many slices
-# as lie between two of them has one almost surely.
+# as lie between two of them has one nineteen times in twenty, by chance alone.
 LANDMARKS = 1000
 # Where what is found is no nearer than this part of the way to any slice, it may be the wrong place
 # in which no landmark happens to be.
