@@ -66,6 +66,9 @@ def first_walk(question: Question) -> Walk:
     trusted = 2 * ranks
     if question.has_conditions or question.collapse != "none":
         trusted = max(_SEEN[question.collapse] * ranks, WALKS[1].trusted)
+    elif question.target.itself is None:
+        # What lies beside the gallery's slices is lost by the shortest walk, now and then.
+        trusted = max(trusted, WALKS[1].trusted)
     return next((way for way in WALKS if way.trusted >= trusted), WALKS[-1])
 
 

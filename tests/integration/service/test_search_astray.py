@@ -57,7 +57,7 @@ def ball(number: int, count: int) -> Coordinates:
 def misses(connection: Connection, encoder: ActiveEncoder, at: Coordinates) -> bool:
     """Whether what the index itself takes for nearest lies in another ball."""
     held, point = indexed("coordinates", DIMENSION), f"CAST(:at AS vector({DIMENSION}))"
-    connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL hnsw.ef_search = 32")
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL hnsw.ef_search = 64")
     found = connection.scalar(
         text(
             f"SELECT coordinates <-> {point} FROM {encoder.partition}"
