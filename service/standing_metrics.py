@@ -47,6 +47,9 @@ def _recall(canary: CanaryReading) -> Iterable[GaugeMetricFamily]:
         name, what = "precuneus_recall_canary", "Share of the true neighbours that searches find"
         yield GaugeMetricFamily(name, f"{what}, lately", value=canary.recall)
         yield GaugeMetricFamily(f"{name}_last", f"{what}, in the last check", value=canary.last)
+    if canary.looked:
+        name, what = "precuneus_out_of_reach", "Share of slices that the index leaves out of reach"
+        yield GaugeMetricFamily(name, what, value=canary.out_of_reach / canary.looked)
     yield GaugeMetricFamily(
         "precuneus_recall_canary_age_seconds", "Since recall was checked", value=canary.age_s
     )

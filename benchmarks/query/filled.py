@@ -48,7 +48,7 @@ def filled(plan: Plan, slices: MadeUpSlices, encoder: EncoderDescription) -> Ite
             def done(loaded: int) -> None:
                 plan.progress(f"filling a gallery of {len(slices):,} slices", loaded, len(slices))
 
-            gallery = fill(installation.engine, slices, encoder, done)
+            gallery = fill(installation, slices, encoder, done)
             marker.write_text(json.dumps([gallery.load_s, gallery.index_s]))
         yield Filled(installation, gallery, slices)
 

@@ -1,6 +1,7 @@
 """Fills a gallery with made-up slices, all by COPY into the service's own tables.
 
-The index is dropped before and built after, as for any big load; it is the same index. A slice's
+The index is dropped before and built after, as for any big load, by what `index rebuild` does: a
+draw that leaves slices out of reach is built again. A slice's
 instance_id and series_id are its numbers and its series' plus one, so that an answer's rows are
 slices at once.
 """
@@ -14,11 +15,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from benchmarks.installation import Installation
 from benchmarks.query.slices import SLICES_PER_SERIES, MadeUpSlices, maker_of
 from service.db.vectors import EmbeddingRow, copy_embeddings
-from service.encoders.partitions import indexed_bytes
+from service.encoders.partitions import index_name
 from service.encoders.registry import ActiveEncoder, EncoderDescription, get_active, register
-from service.tuning.building import building, use_for_building
+from service.verifying.rebuilding import rebuild
 
 _CT, _MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -32,8 +34,8 @@ Done = Callable[[int], object]
 class Gallery:
     """A filled gallery; times are None where it was filled by an earlier run.
 
-    `table_bytes` and `index_bytes` are the embeddings' and their HNSW index's; `other_bytes` is all
-    else that a slice has in the database.
+    `index_s` is of one build with its check. `table_bytes` and `index_bytes` are the embeddings'
+    and their HNSW index's; `other_bytes` is all else that a slice has in the database.
     """
 
     encoder: ActiveEncoder
@@ -55,29 +57,26 @@ def number_of(uid: str) -> int:
 
 
 def fill(
-    engine: Engine, slices: MadeUpSlices, description: EncoderDescription, done: Done
+    installation: Installation, slices: MadeUpSlices, description: EncoderDescription, done: Done
 ) -> Gallery:
     """Load the slices into an empty gallery, build the index, and gather statistics.
 
     `done` hears how many slices are loaded.
     """
+    engine = installation.engine
     with engine.begin() as connection:
         encoder = register(connection, description)
     started = perf_counter()
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        definition = _drop_index(connection, encoder)
+        connection.exec_driver_sql(f"DROP INDEX {index_name(encoder.encoder_id)}")
         _load(connection, encoder, slices, done)
     loaded = perf_counter()
-    with engine.begin() as connection:
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        use_for_building(connection, building(len(slices), indexed_bytes(encoder.dimension)))
-        connection.exec_driver_sql(definition)
-    indexed = perf_counter()
+    built = rebuild(engine, installation.settings)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("VACUUM (ANALYZE)")
-    return measure_gallery(engine, loaded - started, indexed - loaded)
+    return measure_gallery(engine, loaded - started, built.seconds / built.builds)
 
 
 def measure_gallery(
@@ -92,25 +91,9 @@ def measure_gallery(
                 " pg_total_relation_size(:table) + pg_total_relation_size('instance')"
                 " + pg_total_relation_size('series') + pg_total_relation_size('study')"
             ),
-            {"table": encoder.partition, "index": _index(connection, encoder)[0]},
+            {"table": encoder.partition, "index": index_name(encoder.encoder_id)},
         ).one()
     return Gallery(encoder, load_s, index_s, table, index, whole - table - index)
-
-
-def _index(connection: Connection, encoder: ActiveEncoder) -> tuple[str, str]:
-    """The encoder's HNSW index, and the statement that makes it again."""
-    found = (
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = :table AND indexdef ~ :kind"
-    )
-    parameters = {"table": encoder.partition, "kind": "hnsw"}
-    name, definition = connection.execute(text(found), parameters).one()
-    return str(name), str(definition)
-
-
-def _drop_index(connection: Connection, encoder: ActiveEncoder) -> str:
-    name, definition = _index(connection, encoder)
-    connection.exec_driver_sql(f"DROP INDEX {name}")
-    return definition
 
 
 def _load(connection: Connection, encoder: ActiveEncoder, slices: MadeUpSlices, done: Done) -> None:

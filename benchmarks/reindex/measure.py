@@ -60,7 +60,7 @@ def measure(plan: Plan) -> Rebuilt:
     uids = [sop_instance_uid(number) for number in range(size)]
     with installed(plan.folder / "reindexed") as installation:
         slices = make_up(size, load_recipe())
-        gallery = fill(installation.engine, slices, description, lambda _: None)
+        gallery = fill(installation, slices, description, lambda _: None)
         other = _copied(installation.engine, gallery, description)
         with (
             installation.running("api", "serve") as api,

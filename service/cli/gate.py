@@ -25,6 +25,8 @@ def gate_lines(gate: dict[str, Any] | None) -> Iterator[str]:
             f"recall@{recall['at']} of the index: {recall['recall']:.4f} over "
             f"{recall['queries']} slices, {recall['worst']:.2f} at worst"
         )
+    if reach := gate.get("reach"):  # a gate of an earlier release has none
+        yield f"out of the index's reach: {reach['lost']} of {reach['looked']} slices"
     if ranking is None:
         yield "mAP: not measured, since too few slices of several patients are labelled"
     else:

@@ -21,8 +21,10 @@ def rebuild(
 ) -> None:
     """Build the active encoder's index anew; searches go on with the old one until it is there.
 
-    For an index that `index verify` calls invalid or lossy, and after very many deletions. Needs
-    disk for a second index. Interrupted, it is simply given again: what it left is dropped first.
+    For an index that `index verify` calls invalid or lossy, or that leaves slices out of reach, and
+    after very many deletions. Chance draws its graph: a bad draw is built again, at most 3 times in
+    all. Needs disk for a second index. Interrupted, it is simply given again: what it left is
+    dropped first.
     """
     from service.opening import open_gallery
     from service.verifying.rebuilding import rebuild as run
@@ -41,4 +43,7 @@ def rebuild(
     for name in rebuilt.dropped:
         typer.echo(f"{name}, which an interrupted build left, is dropped.")
     megabytes = rebuilt.bytes_after / 1024**2
+    if rebuilt.builds > 1:
+        typer.echo(f"Built {rebuilt.builds} times, since slices were out of reach.")
+    typer.echo(rebuilt.reach.sentence())
     typer.echo(f"{rebuilt.index} built anew in {rebuilt.seconds:.1f} s, {megabytes:.1f} MiB.")

@@ -75,6 +75,8 @@ def _print(found: "Verification") -> None:
             f"recall@{recall.k} {recall.mean:.4f} over {recall.queries} queries, the worst "
             f"{recall.worst:.2f} near {recall.worst_sop_instance_uid}"
         )
+    if found.reach is not None:
+        typer.echo(f"out of the index's reach: {found.reach.lost} of {found.reach.looked} slices")
     for kind, count in found.repaired.items():
         typer.echo(f"repaired: {kind}: {count}")
     for note in found.notes:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.encoders.partitions import create_index, index_name, index_state
+from service.encoders.reach import MOST_BUILDS, measure_reach
 from service.encoders.registry import ActiveEncoder
 from service.settings import Settings
 from service.tuning.index_build import prepare_session
@@ -39,6 +40,9 @@ def sole_builder(engine: Engine) -> Iterator[Connection | None]:
 def build_index(connection: Connection, encoder: ActiveEncoder, settings: Settings) -> None:
     """Build the encoder's index unless it is there and valid; on a session of `sole_builder`.
 
+    One that leaves slices out of reach is built again, since its levels are drawn by lot; the last
+    of `MOST_BUILDS` stays, however it is.
+
     Raises:
         SQLAlchemyError: the server is away, or has too little memory or room.
     """
@@ -46,11 +50,19 @@ def build_index(connection: Connection, encoder: ActiveEncoder, settings: Settin
     if state == "valid":
         return
     _prepare(connection, encoder, settings)
-    if state == "invalid":
-        connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {index_name(encoder.encoder_id)}")
-    fields = {"action": "index.build", "encoder": encoder.name, "after": state}
-    _LOG.info("building the index", extra=fields)
-    create_index(connection, encoder.encoder_id, encoder.dimension, concurrently=True)
+    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(encoder.encoder_id)}"
+    for number in range(1, MOST_BUILDS + 1):
+        connection.exec_driver_sql(drop)
+        fields = {"action": "index.build", "encoder": encoder.name, "after": state}
+        _LOG.info("building the index", extra=fields | {"build": number})
+        create_index(connection, encoder.encoder_id, encoder.dimension, concurrently=True)
+        with connection.engine.connect() as measuring:
+            measuring.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            reach = measure_reach(measuring, encoder)
+        if reach.is_good:
+            return
+        told = {"action": "index.reach", "encoder": encoder.name, "build": number}
+        _LOG.warning("%s", reach.sentence(), extra=told | {"lost": reach.lost})
 
 
 def _prepare(connection: Connection, encoder: ActiveEncoder, settings: Settings) -> None:

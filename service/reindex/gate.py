@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from service.encoders.reach import Reach, measure_reach
 from service.encoders.registry import ActiveEncoder
 from service.reindex.coverage import Coverage, measure_coverage
 from service.reindex.ranking import Ranking, compare_rankings
@@ -16,13 +17,17 @@ _MOST_FAILED = 0.01
 
 @dataclass(frozen=True)
 class Gate:
-    """The figures and what is wrong with them; None where there was nothing to measure on."""
+    """The figures and what is wrong with them; None where there was nothing to measure on.
+
+    What is out of the index's `reach` is found all the same, so that it holds nobody up.
+    """
 
     passed: bool
     faults: tuple[str, ...]
     coverage: Coverage
     recall: Recall | None
     ranking: Ranking | None
+    reach: Reach | None = None
 
 
 def examine(
@@ -36,7 +41,8 @@ def examine(
     recall = measure_recall(connection, filled)
     ranking = compare_rankings(connection, filled, active)
     faults = tuple(_faults(coverage, recall, ranking, settings))
-    return Gate(not faults, faults, coverage, recall, ranking)
+    reach = measure_reach(connection, filled)
+    return Gate(not faults, faults, coverage, recall, ranking, reach)
 
 
 def _faults(

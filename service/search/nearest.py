@@ -14,7 +14,7 @@ from service.search.filters import Filters
 from service.search.found import Found, Method, Neighbour, Position, Step
 from service.search.planning import longer_walk
 from service.search.question import MAXIMUM_RANK, Collapse, Page, Question, ask
-from service.search.reporting import report_of
+from service.search.reporting import ASTRAY, report_of
 from service.search.scanning import Candidates, resolve, scan
 from service.search.target import Target
 from service.search.walking import Walk, Walked, first_walk, walk
@@ -96,7 +96,8 @@ def _search(
 def _walk(connection: Connection, question: Question, way: Walk, steps: list[Step]) -> Walked:
     started = perf_counter()
     walked = walk(connection, question, way)
-    steps.append(Step(f"walk of {way.rows} rows", walked.rows_walked, _ms_since(started)))
+    name = f"walk of {way.rows} rows{ASTRAY if walked.is_astray else ''}"
+    steps.append(Step(name, walked.rows_walked, _ms_since(started)))
     return walked
 
 

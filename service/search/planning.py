@@ -21,7 +21,7 @@ def longer_walk(
 ) -> Walk | None:
     """The next walk that is likely to do and cheaper than the exact way, if there is one."""
     longer = [way for way in WALKS if way.rows > last.way.rows]
-    if not longer:
+    if not longer or last.is_astray:
         return None
     expected = estimate(connection, question, scope)
     each = _FETCHED_PER_WALKED if question.encoder.is_projected else _SCANNED_PER_WALKED

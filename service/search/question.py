@@ -82,6 +82,8 @@ class Question:
         values = dict(self.conditions.values)
         if self.target.coordinates is not None:
             values["coordinates"] = format_vector(self.target.coordinates)
+        if self.target.itself is not None:
+            values["instance_id"], values["frame"] = self.target.itself
         if self.page.position is not None:
             values["since"] = self.page.position.distance
         return values

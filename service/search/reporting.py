@@ -8,6 +8,8 @@ from service.search.found import Method, ScanReport, Step
 from service.search.question import Question
 from service.search.scanning import Scope, count
 
+ASTRAY = ", astray"
+
 
 def report_of(
     connection: Connection, question: Question, scope: Scope, steps: list[Step], method: Method
@@ -22,6 +24,8 @@ def report_of(
         reason = f"the walk of {told[-1].rows_scanned} rows has all of them among its surest"
     elif len(steps) == 1:
         reason = "asked for"
+    elif any(step.name.endswith(ASTRAY) for step in steps):
+        reason = "the walk may have come down far from what is nearest"
     else:
         reason = "too few of the nearest rows pass for a walk to be sure of its answer"
     scanned = sum(step.rows_scanned or 0 for step in told)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from math import sqrt
 
 from service.encoders.partitions import indexed
+from service.search.landmarks import astray_sql, landmarks_sql
 from service.search.question import Question
 
 _IN_ORDER = 'ORDER BY n.distance, i.sop_instance_uid COLLATE "C", n.frame'
@@ -32,7 +33,8 @@ def walk_statement(question: Question) -> str:
     """What passes of the `:walk` rows that the index holds for the nearest.
 
     Each row tells of the whole walk, too: how many rows it `walked`, how many of them passed (or
-    groups, after the position), whether it `found_self`, the query's own row, and the `place` of
+    groups, after the position), whether it `found_self`, the query's own row, or where there is
+    none whether it went `astray` (service.search.landmarks), and the `place` of
     the last but one of the `:fetch`: how many of the rows walked may be at least as near, going by
     what the index holds of them. A row that the walk did not come to is held for farther away than
     those, so behind that place none is nearer. Half precision moves a distance by no more than the
@@ -74,8 +76,12 @@ def _walking(question: Question, asked: str) -> str:
     """The walk from what `asked` selects."""
     held = indexed("e.coordinates", question.encoder.dimension)
     itself = "false"
-    if question.target.slice is not None:
+    landmarks, astray = "", "false"
+    if question.target.itself is not None:
         itself = "(e.instance_id, e.frame) = (:instance_id, :frame)"
+    else:
+        landmarks = f", landmarks AS MATERIALIZED ({landmarks_sql(question)})"
+        astray = astray_sql(f"SELECT max(distance) FROM {_LAST}")
     conditions = _joined([*question.conditions.own, *question.conditions.of_series])
     return f"""
         WITH asked AS MATERIALIZED ({asked}),
@@ -87,20 +93,23 @@ def _walking(question: Question, asked: str) -> str:
             FROM {question.encoder.partition} e ORDER BY held LIMIT :walk),
         passing AS (SELECT e.* FROM walked e{_joins(question)} WHERE {conditions}),
         best AS MATERIALIZED ({_best(question)}),
-        nearest AS MATERIALIZED (SELECT * FROM best ORDER BY distance LIMIT :fetch),
+        nearest AS MATERIALIZED (SELECT * FROM best ORDER BY distance LIMIT :fetch){landmarks},
         whole AS (
             SELECT count(*) AS walked, coalesce(bool_or({itself}), false) AS found_self,
-                   (SELECT count(*) FROM best) AS passing, {_place(question)} AS place
+                   (SELECT count(*) FROM best) AS passing, {_place(question)} AS place,
+                   {astray} AS astray
             FROM walked e)
-        SELECT told.*, whole.place, whole.walked, whole.passing, whole.found_self
+        SELECT told.*, whole.place, whole.walked, whole.passing, whole.found_self, whole.astray
         FROM whole LEFT JOIN ({_TOLD}) told ON true
         ORDER BY told.distance, told.sop_instance_uid COLLATE "C", told.frame
     """
 
 
+# The last of the rows fetched only tells whether others are as far away as the one before.
+_LAST = "(SELECT distance FROM nearest ORDER BY distance LIMIT :fetch - 1) l"
+
+
 def _place(question: Question) -> str:
-    # The last of the rows fetched only tells whether others are as far away as the one before.
-    last = "(SELECT distance FROM nearest ORDER BY distance LIMIT :fetch - 1) l"
     reach = "max(distance)"
     if not question.encoder.is_projected:
         dimension = question.encoder.dimension
@@ -110,7 +119,7 @@ def _place(question: Question) -> str:
         # Three distances that were summed up: the row's, another's, and what is held of that.
         summed = 1 + 3 / 2 * (dimension + 3) * _SINGLE
         reach = f"{summed} * (max(distance) + {_ROUNDING} * ({both}) + {small})"
-    return f"count(*) FILTER (WHERE e.held <= (SELECT {reach} FROM {last}))"
+    return f"count(*) FILTER (WHERE e.held <= (SELECT {reach} FROM {_LAST}))"
 
 
 def _best(question: Question) -> str:

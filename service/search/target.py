@@ -30,7 +30,8 @@ class Target:
 
     The coordinates of a `slice` are read inside SQL, and it is left out of its own neighbours.
     `patient_key` and `patient_keys` are left out unless the search takes the same patient;
-    `without` are pairs of instance_id and frame that are left out in any case.
+    `without` are pairs of instance_id and frame that are left out in any case. `own` is the slice
+    whose `coordinates` these are, where there is one; it is not left out.
     """
 
     slice: EmbeddedSlice | None = None
@@ -38,10 +39,16 @@ class Target:
     patient_key: UUID | None = None
     without: tuple[tuple[int, int], ...] = ()
     patient_keys: tuple[UUID, ...] = ()
+    own: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if (self.slice is None) == (self.coordinates is None):
             raise ValueError("a target is a slice or coordinates")
+
+    @property
+    def itself(self) -> tuple[int, int] | None:
+        """The slice that lies just there, by instance_id and frame, if there is one."""
+        return self.own if self.slice is None else (self.slice.instance_id, self.slice.frame)
 
     @classmethod
     def of(cls, embedded: EmbeddedSlice) -> "Target":

@@ -66,6 +66,9 @@ def first_walk(question: Question) -> Walk:
     trusted = 2 * ranks
     if question.has_conditions or question.collapse != "none":
         trusted = max(_SEEN[question.collapse] * ranks, WALKS[1].trusted)
+    elif question.target.itself is None:
+        # What lies beside the gallery's slices is lost by the shortest walk, now and then.
+        trusted = max(trusted, WALKS[1].trusted)
     return next((way for way in WALKS if way.trusted >= trusted), WALKS[-1])
 
 
@@ -73,13 +76,15 @@ def first_walk(question: Question) -> Walk:
 class Walked:
     """What a walk came to: the rows asked for, or None where it cannot vouch for them.
 
-    `rows_walked` are all it saw, `needed` how many it probably takes to find what is wanted.
+    `rows_walked` are all it saw, `needed` how many it probably takes to find what is wanted. One
+    that `is_astray` came down far from where it should have, and so would a longer one.
     """
 
     rows: Sequence[Any] | None
     way: Walk
     rows_walked: int
     needed: float
+    is_astray: bool = False
 
 
 def walk(connection: Connection, question: Question, way: Walk) -> Walked:
@@ -101,9 +106,11 @@ def bound_by(question: Question, way: Walk) -> dict[str, Any]:
 def judged(rows: Sequence[Any], question: Question, way: Walk) -> Walked:
     """Whether what a walk came back with is to be relied on."""
     whole = rows[0]
-    if question.target.slice is not None and not whole.found_self:
+    if question.target.itself is not None and not whole.found_self:
         # Either the index lost it or it was deleted a moment ago, and distances from it are null.
         return Walked(None, way, whole.walked, inf)
+    if whole.astray:
+        return Walked(None, way, whole.walked, inf, is_astray=True)
     rows = [row for row in rows if row.sop_instance_uid is not None]
     found = ranked(rows, question, is_all=len(rows) < _fetched(question))
     if len(found) < question.page.k:

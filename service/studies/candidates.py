@@ -86,7 +86,11 @@ class Candidates:
     def _list(self, bounds: Bounds, number: int, place: int) -> bool:
         """Tell `bounds` the nearest slices of one of the query's; whether the list is whole."""
         patient_key = self.subject.patient_key(place)
-        target = Target(coordinates=self.subject.coordinates[place], patient_key=patient_key)
+        target = Target(
+            coordinates=self.subject.coordinates[place],
+            patient_key=patient_key,
+            own=self.subject.own(place),
+        )
         # One more tells whether the list would end among equals.
         found, is_all, is_whole = self._nearest(target, min(DEPTH + 1, _MOST_LISTED))
         while not is_all and len(found) < _MOST_LISTED and _ends_among_equals(found):

@@ -39,6 +39,10 @@ class Subject:
         """Whose slice it is."""
         return UUID(bytes=bytes(self.rows["patient_key"][place]))
 
+    def own(self, place: int) -> tuple[int, int]:
+        """Which slice it is, by instance_id and frame."""
+        return int(self.rows["instance_id"][place]), int(self.rows["frame"][place])
+
 
 def find_subject(
     connection: Connection, study_instance_uid: str, series_instance_uid: str | None

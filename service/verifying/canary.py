@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
 from service.db.tables import installation
+from service.encoders.reach import Reach, measure_reach
 from service.encoders.registry import ActiveEncoder, find_active
 from service.errors import NoteUnreadable
 from service.notes import Amount, Count, Moment, Share, read_note
@@ -24,6 +25,7 @@ from service.verifying.recall import K, measure_recall
 _LOG = logging.getLogger("precuneus.node")
 _NAME = "recall_canary"
 _QUERIES = 5
+_LOOKED = 500
 # What counts is the last this many measurements: two losses in 2,000 neighbours are not noise.
 _WINDOW = 40
 # A large gallery takes seconds to be read whole: at most this share of the time goes into it.
@@ -38,7 +40,8 @@ class CanaryReading:
 
     `lost` has the true neighbours that were missed in each measurement, `queries` how many
     searches it took, oldest first; `measured_at` is in seconds since 1970, and both recalls are
-    None when a measurement took too long. `seconds` is how long the last one took.
+    None when a measurement took too long. `seconds` is how long the last one took, which `looked`
+    whether so many slices are in the index's reach, too.
     """
 
     encoder: str
@@ -48,6 +51,13 @@ class CanaryReading:
     last: Share | None
     lost: tuple[Count, ...]
     queries: tuple[Count, ...]
+    looked: Count = 0
+    out_of_reach: Count = 0
+
+    @property
+    def reach(self) -> Reach:
+        """What the last measurement found of the index's reach."""
+        return Reach(self.looked, self.out_of_reach)
 
     @property
     def age_s(self) -> float:
@@ -58,10 +68,11 @@ class CanaryReading:
         """The reading for a person."""
         if self.recall is None:
             return "Recall was not measured: comparing everything took too long."
-        return (
+        told = (
             f"Recall of {self.encoder}: {self.recall:.4f} over {sum(self.queries)} searches, "
             f"measured {self.age_s / 60:.0f} minutes ago."
         )
+        return told if self.reach.is_good else f"{told} {self.reach.sentence()}"
 
 
 _READING = TypeAdapter(CanaryReading)
@@ -131,6 +142,7 @@ def _measure(
         with connection.begin_nested():
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_PATIENCE_S}s'")
             found = measure_recall(connection, encoder, _QUERIES, lambda: not is_stopped())
+            reach = measure_reach(connection, encoder, _LOOKED)
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) != "57014":  # query_canceled
             raise
@@ -141,7 +153,9 @@ def _measure(
     queries = (*queries, found.queries)[-_WINDOW:]
     recall = 1 - sum(lost) / (K * sum(queries))
     last = 1 - found.lost / (K * found.queries)
-    return CanaryReading(encoder.name, time(), monotonic() - started, recall, last, lost, queries)
+    took = monotonic() - started
+    figures = (recall, last, lost, queries, reach.looked, reach.lost)
+    return CanaryReading(encoder.name, time(), took, *figures)
 
 
 def _write(connection: Connection, reading: CanaryReading) -> None:

@@ -46,11 +46,12 @@ def examine_recall(connection: Connection, interval_s: float) -> Finding | None:
 
 def _facts(encoder: str, reading: CanaryReading | None) -> dict[str, str | float | None]:
     facts: dict[str, str | float | None] = {"encoder": encoder, "wanted": LOWEST_RECALL}
-    facts |= dict.fromkeys(("recall", "last", "measured_at", "age_s"))
+    facts |= dict.fromkeys(("recall", "last", "measured_at", "age_s", "out_of_reach", "looked"))
     if reading is not None:
         measured_at = datetime.fromtimestamp(reading.measured_at, UTC).isoformat()
         facts |= {"recall": reading.recall, "last": reading.last}
         facts |= {"measured_at": measured_at, "age_s": reading.age_s}
+        facts |= {"out_of_reach": reading.out_of_reach, "looked": reading.looked}
     return facts | {"searches": sum(reading.queries) if reading else 0}
 
 
@@ -66,6 +67,9 @@ def _judged(reading: CanaryReading, interval_s: float) -> Finding:
             return Finding(_SUBJECT, "note", told, remedy, facts)
         remedy = "Searches lose neighbours: run `precuneus index rebuild`."
         return Finding(_SUBJECT, "wrong", told, remedy, facts)
+    if not reading.reach.is_good:
+        remedy = "Searches near those slices compare everything: run `precuneus index rebuild`."
+        return Finding(_SUBJECT, "note", told, remedy, facts)
     if not interval_s:
         return Finding(_SUBJECT, "note", f"{told} The canary is off now.", _TURN_ON, facts)
     if reading.age_s > max(_LEAST_PATIENCE_S, _MISSED * pause_s(reading, interval_s)):

@@ -65,6 +65,11 @@ DELETED_HERE = Kind(
 EMPTY = Kind("empty", "series and studies without any instance", _REPAIR, mends=True)
 INDEX_MISSING = Kind("index missing", "encoders without an index over their vectors", _REBUILD)
 INDEX_INVALID = Kind("index invalid", "indexes that PostgreSQL does not use", _REBUILD)
+OUT_OF_REACH = Kind(
+    "out of reach",
+    "slices that no short walk through the index comes upon, so that searches near them are slow",
+    _REBUILD,
+)
 RECALL_LOW = Kind("recall low", "neighbours that the index did not find", _REBUILD)
 VECTOR_DIFFERS = Kind(
     "vector differs",

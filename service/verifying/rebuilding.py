@@ -4,6 +4,7 @@ PostgreSQL does it in one command (REINDEX CONCURRENTLY) that leaves an invalid 
 is broken off; those are dropped first, so whatever happened, the command is simply given again.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -15,12 +16,14 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.encoders.partitions import create_index, index_name
+from service.encoders.reach import MOST_BUILDS, Reach, measure_reach
 from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import Unavailable
 from service.settings import Settings
 from service.tuning.index_build import prepare_session
 from service.verifying.indexes import TableIndex, list_indexes
 
+_LOG = logging.getLogger("precuneus.index")
 _LOOK_EVERY_S = 0.5
 _PROGRESS = text("""
     SELECT phase, coalesce(blocks_done, 0), coalesce(blocks_total, 0)
@@ -33,7 +36,10 @@ Tell = Callable[[str, int, int], object]
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """The index that was built, its bytes before and after, and the broken ones dropped."""
+    """The index that was built, its bytes before and after, and the broken ones dropped.
+
+    It took so many `builds` for what it has in `reach`, by which the last was judged, too.
+    """
 
     index: str
     encoder: str
@@ -41,6 +47,8 @@ class Rebuilt:
     bytes_before: int
     bytes_after: int
     dropped: tuple[str, ...]
+    builds: int
+    reach: Reach
 
 
 def rebuild(
@@ -51,6 +59,8 @@ def rebuild(
     processes: int | None = None,
 ) -> Rebuilt:
     """Rebuild the active encoder's index, or make it where there is none.
+
+    Levels of its graph are drawn by lot: one that leaves slices out of reach is built again.
 
     `tell` hears of PostgreSQL's phase and of its blocks done and in all. `processes` are
     PostgreSQL's helpers beside one; None: as many as there are other cores.
@@ -65,10 +75,10 @@ def rebuild(
         dropped = tuple(_drop_broken(connection, encoder))
         before = _index_of(connection, encoder)
         prepare_session(connection, encoder, settings, processes)
-        _run(engine, connection, _statement(connection, encoder, before), tell)
-        after = _index_of(connection, encoder)
-        if after is None or not after.valid:
-            raise Unavailable("The index is not whole; run `precuneus index rebuild` again.")
+        builds, reach = 0, None
+        while reach is None or not (reach.is_good or builds == MOST_BUILDS):
+            after = _build(engine, connection, encoder, tell)
+            reach, builds = _reach(engine, encoder, tell), builds + 1
     return Rebuilt(
         after.name,
         encoder.name,
@@ -76,7 +86,31 @@ def rebuild(
         before.bytes if before else 0,
         after.bytes,
         dropped,
+        builds,
+        reach,
     )
+
+
+def _build(
+    engine: Engine, connection: Connection, encoder: ActiveEncoder, tell: Tell
+) -> TableIndex:
+    before = _index_of(connection, encoder)
+    _run(engine, connection, _statement(connection, encoder, before), tell)
+    after = _index_of(connection, encoder)
+    if after is None or not after.valid:
+        raise Unavailable("The index is not whole; run `precuneus index rebuild` again.")
+    return after
+
+
+def _reach(engine: Engine, encoder: ActiveEncoder, tell: Tell) -> Reach:
+    tell("looking for slices out of reach", 0, 0)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        reach = measure_reach(connection, encoder)
+    if not reach.is_good:
+        fields = {"action": "index.reach", "encoder": encoder.name, "lost": reach.lost}
+        _LOG.warning("%s", reach.sentence(), extra=fields)
+    return reach
 
 
 def _statement(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from service.encoders.reach import Reach
 from service.verifying.faults import Fault
 from service.verifying.recall import Recall
 
@@ -31,6 +32,7 @@ class Verification:
     faults: list[Fault]
     notes: list[str] = field(default_factory=list)
     repaired: dict[str, int] = field(default_factory=dict)
+    reach: Reach | None = None
 
     @property
     def is_sound(self) -> bool:

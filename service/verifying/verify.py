@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from dicom_node.files import ObjectStore
 from service.encoders.following import require_active
+from service.encoders.reach import Reach, measure_reach
 from service.encoders.registry import ActiveEncoder, find_active
 from service.settings import Settings
 from service.verifying import faults
@@ -92,6 +93,7 @@ def verify(
         found.faults = _row_faults(engine, encoder, slices, steps)
     files, read = _files(engine, store, settings, extent, steps, found)
     recall = _index(engine, encoder, extent, steps, found) if encoder else None
+    reach = _reach(engine, encoder, steps, found) if encoder else None
     again = _recomputed(engine, store, settings, encoder, extent, steps)
     found.faults += again.faults
     return Verification(
@@ -101,6 +103,7 @@ def verify(
         faults=found.faults,
         notes=found.notes + again.notes,
         repaired=found.repaired,
+        reach=reach,
     )
 
 
@@ -156,6 +159,17 @@ def _index(
         detail = f"recall@{recall.k} is {recall.mean:.3f} over {recall.queries} queries"
         found.faults.append(Fault.of(faults.RECALL_LOW, recall.lost, worst, detail))
     return recall
+
+
+def _reach(engine: Engine, encoder: ActiveEncoder, steps: _Steps, found: _Found) -> Reach:
+    steps.begin("reach", 1)
+    with engine.connect() as connection:
+        reach = measure_reach(connection, encoder)
+    steps.advance()
+    if not reach.is_good:
+        detail = f"of {reach.looked} looked for"
+        found.faults.append(Fault.of(faults.OUT_OF_REACH, reach.lost, [encoder.name], detail))
+    return reach
 
 
 def _recomputed(
