@@ -44,7 +44,7 @@ contracts: $(VENV)/.precuneus-dev
 	$(BIN)/lint-imports
 
 # Side by side, since tests of the whole service mostly wait for it; what they say comes at the end.
-BESIDE := $(addprefix tests/integration/service/,studies uploads worker)
+BESIDE := $(addprefix tests/integration/service/,cli reindex replicas studies uploads worker)
 WHOLE := tests/acceptance tests/e2e $(BESIDE)
 PARTS := tests/unit tests/properties tests/migrations tests/integration $(BESIDE:%=--ignore=%)
 PYTEST := $(BIN)/python -m pytest -o cache_dir=.pytest_cache/
