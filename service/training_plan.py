@@ -134,8 +134,9 @@ def configure(
 ) -> TrainConfig:
     """The configuration of a TOML file or a recipe, with overrides.
 
-    Without a name it is the default recipe, with network and preprocessing of the `start`. The
-    checkpoint will say `statement` of its data unless the configuration has words of its own.
+    Without a name it is the default recipe. Network and preprocessing are those of the `start`, but
+    for what the configuration itself names. The checkpoint will say `statement` of its data unless
+    the configuration has words of its own.
 
     Raises:
         InvalidParameter: the file cannot be read or holds something unknown or out of range, or it
@@ -159,9 +160,12 @@ def _configured(
     seed: int | None,
     statement: str,
 ) -> TrainConfig:
-    config = read_recipe(name or DEFAULT_RECIPE)
-    if name is None and start is not None:
-        config = replace(config, network=start.info.network, preprocess=start.info.preprocess)
+    if name is None:
+        config = read_recipe()
+        if start is not None:
+            config = replace(config, network=start.info.network, preprocess=start.info.preprocess)
+    else:
+        config = read_recipe(name, start)
     schedule = config.schedule
     if epochs is not None:
         schedule = replace(schedule, epochs=epochs)

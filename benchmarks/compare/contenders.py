@@ -61,11 +61,9 @@ def _as(shape: ResNetConfig, like: MSNetConfig) -> ResNetConfig:
 
 
 def _sized(config: TrainConfig, size: int, epochs: int, seed: int) -> TrainConfig:
-    return replace(
-        config,
-        preprocess=replace(config.preprocess, size=size),
-        schedule=replace(config.schedule, epochs=epochs, seed=seed),
-    )
+    """Without calm epochs and settled norms, as the figures of docs/experiments.md are."""
+    schedule = replace(config.schedule, epochs=epochs, seed=seed, calm=0.0, settle=False)
+    return replace(config, preprocess=replace(config.preprocess, size=size), schedule=schedule)
 
 
 def _softmax(config: TrainConfig) -> TrainConfig:

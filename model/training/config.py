@@ -81,8 +81,9 @@ class ScheduleConfig:
     """How long and how fast: a straight climb to the peak rate, then half a cosine to zero.
 
     `calm` is a share of the epochs, rounded down to whole ones, at the end: there the rate climbs
-    and falls once more, to `calm_learning_rate`, slices vary less, and the moving average begins
-    anew. `precision` is that of the convolutions; weights, losses and validation stay float32. To
+    and falls once more, slices vary less, and the moving average begins anew. It climbs to
+    `calm_learning_rate`, but no higher than to the peak of other epochs before, if there are any.
+    `precision` is that of the convolutions; weights, losses and validation stay float32. To
     `settle` is to give the averaged network's batch norms, after the last step, the statistics of
     the training slices as they are, without augmentation.
     """
@@ -102,7 +103,8 @@ class ScheduleConfig:
     @property
     def lively_epochs(self) -> int:
         """Epochs before the calm ones."""
-        return self.epochs - int(self.epochs * self.calm)
+        # A product such as 90 * 0.7 lies just below the whole number that is meant.
+        return self.epochs - int(round(self.epochs * self.calm, 6))
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,26 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from model.errors import TrainingError
+from model.network_config import MSNetConfig
+from model.preprocess import PreprocessConfig
 from model.training.config import TrainConfig
 
 _NOT_SETTINGS = {"version"}  # the preprocessing's is the program's own
 
+Sections = Mapping[str, MSNetConfig | PreprocessConfig]
+"""Of a configuration, by name."""
 
-def read_overlaid(path: Path, base: Path) -> TrainConfig:
+
+def read_overlaid(path: Path, base: Path, between: Sections | None = None) -> TrainConfig:
     """The run described by a TOML file; what it leaves out is as in the file `base`.
 
-    Raises TrainingError if a file cannot be read, or holds a name or value that is unknown or a
-    number that is out of range.
+    Sections `between`, by name, lie over the base and under the file. Raises TrainingError if a
+    file cannot be read, or holds a name or value that is unknown or a number that is out of range.
     """
     document, changes = _document(base), _document(path)
     for name, value in changes.items():
@@ -25,7 +30,14 @@ def read_overlaid(path: Path, base: Path) -> TrainConfig:
             document[name] = below | value
         else:
             document[name] = value
-    return _config(document, path.name)
+    sections = _sections(TrainConfig, document, path.name)
+    for name, section in (between or {}).items():
+        named = {key: getattr(sections[name], key) for key in changes.get(name, {})}
+        sections[name] = replace(section, **named)
+    try:
+        return TrainConfig(**sections)
+    except TrainingError as error:
+        raise TrainingError(f"{path.name}: {error}") from None
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -36,14 +48,6 @@ def _document(path: Path) -> dict[str, Any]:
         raise TrainingError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path.name} is no TOML: {error}") from error
-
-
-def _config(document: Mapping[str, Any], where: str) -> TrainConfig:
-    sections = _sections(TrainConfig, document, where)
-    try:
-        return TrainConfig(**sections)
-    except TrainingError as error:
-        raise TrainingError(f"{where}: {error}") from None
 
 
 def _sections(kind: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a network must offer to be trained here: MSNet does, and so do those it is compared with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, Self
 
 import torch
@@ -40,6 +40,9 @@ class EmbeddingNetwork(Protocol):
 
     def eval(self) -> Self:
         """Go into evaluation mode, as torch modules do."""
+
+    def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """All its parts by name, as torch modules tell them."""
 
     def state_dict(self) -> dict[str, Any]:
         """Its weights, as torch modules give them."""

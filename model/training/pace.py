@@ -24,10 +24,17 @@ class Pace:
         """The learning rate of a step, counted from 0."""
         schedule, calm = self.schedule, step >= self.lively
         if calm:
-            length, peak = self.total - self.lively, schedule.calm_learning_rate
+            length, peak = self.total - self.lively, self._calm_peak()
         else:
             length, peak = self.lively, schedule.peak_learning_rate
         return one_cycle(self.age(step), length, peak, schedule.warm_up)
+
+    def _calm_peak(self) -> float:
+        """That of the calm steps: no higher than that of lively ones before, if there are any."""
+        schedule = self.schedule
+        if not self.lively:
+            return schedule.calm_learning_rate
+        return min(schedule.calm_learning_rate, schedule.peak_learning_rate)
 
     def age(self, step: int) -> int:
         """Steps since the lively or the calm ones began."""

@@ -3,25 +3,30 @@
 from importlib import resources
 from pathlib import Path
 
+from model.checkpoint import Checkpoint
 from model.errors import TrainingError
 from model.training.config import TrainConfig
-from model.training.config_file import read_overlaid
+from model.training.config_file import Sections, read_overlaid
 
 DEFAULT_RECIPE = "default"
 RELEASE_RECIPE = "shipped"
 """What makes the encoders that ship: nobody else's data is what it says."""
 
 
-def read_recipe(name: str = DEFAULT_RECIPE) -> TrainConfig:
+def read_recipe(name: str = DEFAULT_RECIPE, start: Checkpoint | None = None) -> TrainConfig:
     """The run described by a TOML file, or by a recipe that ships, called `name`.
 
-    What it leaves out is as in the default recipe. Raises TrainingError if it is neither, or holds
-    something unknown.
+    What it leaves out is as in the default recipe, or, of network and preprocessing, as in the
+    checkpoint `start`, if there is one. Raises TrainingError if it is neither, or holds something
+    unknown.
     """
     path = Path(name)
     if not path.is_file():
         path = _shipped(name)
-    return read_overlaid(path, _shipped(DEFAULT_RECIPE))
+    between: Sections = {}
+    if start is not None:
+        between = {"network": start.info.network, "preprocess": start.info.preprocess}
+    return read_overlaid(path, _shipped(DEFAULT_RECIPE), between)
 
 
 def _shipped(name: str) -> Path:

@@ -63,7 +63,7 @@ class Steps:
     def epoch(self, epoch: int) -> EpochMetrics:
         """One pass over as many slices as the set has, and validation where it is due.
 
-        Raises TrainingError if a loss or a gradient is no number.
+        Raises TrainingError if a loss or a gradient is no number, or a norm cannot settle.
         """
         state, schedule = self._state, self._state.config.schedule
         started = time.monotonic()

@@ -51,8 +51,8 @@ def fit(
     training set for every validation slice. `start` gives the weights to begin with; a run that is
     taken up has them already and takes no others. `world` says which of several processes this is,
     `make_network` what is trained. Raises TrainingError if the sets leak into each other or cannot
-    teach, if `out_dir` holds another run, if `start` has another network, or if the loss is no
-    number any more; the last whole epoch can then be taken up.
+    teach, if `out_dir` holds another run, if `start` has another network, if a norm cannot
+    settle, or if the loss is no number any more; the last whole epoch can then be taken up.
     """
     options = options or RunOptions()
     if options.threads is not None:

@@ -15,6 +15,10 @@ from service.calibration.figures import EvidenceFigures, evidence_of_document
 from service.errors import ConfigurationError
 
 _SUFFIX = ".evidence.json"
+_OF_ANOTHER = (
+    " This encoder was trained by the same recipe on those patients, too, and has no others here "
+    "to be measured on."
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,15 @@ def _places(encoder_name: str, state_dir: Path) -> Iterator[Path]:
     yield state_dir / "encoders" / name
     weights = Path(str(resources.files("model"))) / "weights"
     yield from (folder / name for folder in sorted(weights.glob("*/")))
+
+
+def told_of(path: Path, measured: str, protocol: str) -> str:
+    """The protocol as the file at `path` must tell it, if the encoder `measured` was measured.
+
+    A file that is named after another encoder says that its figures are not of that one.
+    """
+    of_another = path.name.endswith(_SUFFIX) and path.name != f"{measured}{_SUFFIX}"
+    return protocol + _OF_ANOTHER if of_another else protocol
 
 
 def write_brought(path: Path, brought: Brought) -> None:

@@ -110,7 +110,8 @@ WriteEvidence = Annotated[
     typer.Option(
         "--write",
         help="Write what the encoder brings along to galleries; lay it beside the weights as "
-        "<encoder>.evidence.json.",
+        "<encoder>.evidence.json. Named after another encoder than is measured, it says of that "
+        "one that it was trained by the same recipe on these patients, too.",
         dir_okay=False,
     ),
 ]

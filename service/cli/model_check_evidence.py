@@ -43,7 +43,7 @@ def check_evidence(
     Example: precuneus model check-evidence slices.csv --encoder dev --query-folds 4
     """
     from model.checkpoint import load
-    from service.calibration.brought import write_brought
+    from service.calibration.brought import told_of, write_brought
     from service.calibration.unlike import read_unlike
     from service.encoder_files import encoder_path
 
@@ -55,7 +55,8 @@ def check_evidence(
     slices, others = _embed(checkpoint, prepared, paths)
     found = _measure(plan, slices, others)
     if write is not None:
-        write_brought(write, found.brought(_protocol(checkpoint, plan, found)))
+        protocol = told_of(write, checkpoint.name, _protocol(checkpoint, plan, found))
+        write_brought(write, found.brought(protocol))
     _print(found, checkpoint, as_json=json)
 
 

@@ -68,6 +68,13 @@ def test_contenders_differ_in_one_thing_each() -> None:
     assert all(config["preprocess"]["size"] == 128 for config in (recipe, *others))
 
 
+def test_none_has_calm_epochs_or_settled_norms() -> None:
+    """The published figures are of the recipe without its end, and so must later ones be."""
+    for contender in contenders(size=128, epochs=36, seed=1):
+        schedule = contender.config.schedule
+        assert (schedule.lively_epochs, schedule.settle) == (36, False), contender.name
+
+
 def test_what_is_not_the_network_s_shape_is_the_same_for_all() -> None:
     """Else a mirror image or a dropped branch would pass for a better network."""
     for contender in contenders(size=128, epochs=3, seed=1):

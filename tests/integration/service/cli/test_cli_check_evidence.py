@@ -78,7 +78,19 @@ def test_figures_and_a_file_for_galleries(
     assert brought is not None
     assert brought.evidence.ece == found["shares"]["ece"]
     assert weights.stem in brought.evidence.protocol
+    assert brought.evidence.protocol.endswith("15 bins.")
     assert "SECRET" not in ended.output + ended.errors + json.dumps(kept.read_text())
+
+
+def test_figures_written_for_another_encoder_say_that_it_was_not_measured(
+    shell: Shell, listed: Path, encoder: Callable[[int], Path]
+) -> None:
+    weights, kept = encoder(PATIENTS // 2), shell.folder / "msnet-ba9876543210.evidence.json"
+    ended = shell.run("model", "check-evidence", listed, "--encoder", weights, "--write", kept)
+    assert ended.code == 0, ended.errors
+    protocol = json.loads(kept.read_text())["evidence"]["protocol"]
+    assert weights.stem in protocol
+    assert protocol.endswith("on those patients, too, and has no others here to be measured on.")
 
 
 def test_a_table_for_people(shell: Shell, listed: Path, encoder: Callable[[int], Path]) -> None:

@@ -10,6 +10,7 @@ from model.checkpoint import load
 from model.training.config import AugmentConfig, ScheduleConfig
 from model.training.pace import Pace, one_cycle
 from model.training.recipes import read_recipe
+from model.training.state import TrainingState
 from tests.unit.model.training.runs import (
     OPTIONS,
     TRAIN_SET,
@@ -50,6 +51,16 @@ def test_in_the_calm_epochs_it_climbs_and_falls_once_more() -> None:
     assert found[90:] == [one_cycle(step, 20, 0.1, 0.5) for step in range(20)]
 
 
+def test_calm_epochs_never_climb_higher_than_the_lively_ones_before() -> None:
+    """Who lowers the peak, to begin with weights that are good already, means the whole run."""
+    low = replace(SCHEDULE, peak_learning_rate=0.01)
+    found = rates(Pace.of(low, steps=10))
+
+    assert found[90:] == [one_cycle(step, 20, 0.01, 0.5) for step in range(20)]
+    alone = Pace.of(replace(low, calm=1.0), steps=10)
+    assert rates(alone) == [one_cycle(step, 110, 0.1, 0.5) for step in range(110)]
+
+
 def test_the_average_begins_anew_with_them() -> None:
     pace = Pace.of(SCHEDULE, steps=10)
 
@@ -67,6 +78,18 @@ def test_without_calm_epochs_there_is_one_cycle() -> None:
 @pytest.mark.parametrize(("epochs", "calm"), [(66, 6), (60, 6), (19, 1), (9, 0), (1, 0)])
 def test_of_the_recipe_a_tenth_is_calm_and_of_a_short_run_none(epochs: int, calm: int) -> None:
     schedule = replace(read_recipe().schedule, epochs=epochs)
+
+    assert schedule.epochs - schedule.lively_epochs == calm
+
+
+@pytest.mark.parametrize(
+    ("epochs", "share", "calm"),
+    [(90, 0.7, 63), (100, 0.29, 29), (3, 1 / 3, 1), (99, 0.7, 69), (7, 1.0, 7)],
+)
+def test_the_calm_share_is_that_of_the_numbers_as_written(
+    epochs: int, share: float, calm: int
+) -> None:
+    schedule = replace(SCHEDULE, epochs=epochs, calm=share)
 
     assert schedule.epochs - schedule.lively_epochs == calm
 
@@ -96,6 +119,17 @@ def test_a_run_grows_calm_in_its_last_epochs(tmp_path: Path) -> None:
     assert [metrics.learning_rate for metrics in still] == [
         pytest.approx(one_cycle(step, 16, peak, 0.15)) for peak in (5e-3, 3e-4) for step in (7, 15)
     ]
+
+
+def test_a_run_begins_its_average_anew_when_it_grows_calm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ages: list[int] = []
+    monkeypatch.setattr(TrainingState, "update_average", lambda _, age: ages.append(age))
+    run(scheduled(epochs=2, calm=0.5), tmp_path)
+
+    steps = len(TRAIN_SET) // QUICK.sampling.batch_size
+    assert ages == [*range(1, steps + 1)] * 2
 
 
 def test_an_interruption_among_the_calm_epochs_does_not_show(tmp_path: Path) -> None:

@@ -45,6 +45,37 @@ def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
     assert ours.augment == default.augment
 
 
+OLDER = """
+    [schedule]
+    epochs = 60
+    calm = 0.0
+    settle = false
+"""
+
+
+def test_the_lines_of_the_documents_are_what_a_run_of_an_older_version_began_with(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "older.toml"
+    file.write_text(OLDER)
+    found = read_recipe(str(file)).recipe()
+
+    assert found["schedule"] == {
+        "epochs": 60,
+        "peak_learning_rate": 2e-3,
+        "warm_up": 0.15,
+        "weight_decay": 0.05,
+        "ema_decay": 0.998,
+        "clip_norm": 5.0,
+        "precision": "bfloat16",
+        "seed": 1,
+    }
+    assert "calm" not in found["augment"]
+    for document in ("docs/training.md", "CHANGELOG.md"):
+        told = (Path(__file__).parents[4] / document).read_text(encoding="utf-8")
+        assert OLDER.replace(" ", "") in told.replace(" ", ""), document
+
+
 def test_what_is_neither_is_refused_with_what_there_is() -> None:
     with pytest.raises(TrainingError, match=r"recipes are default, softmax$"):
         read_recipe("nowhere.toml")

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from model.checkpoint import load
 from model.embedder import Embedder
+from model.errors import TrainingError
 from model.evaluation.measures import score
 from model.training.config import AugmentConfig, ScheduleConfig, TrainConfig
 from model.training.recipes import read_recipe
 from model.training.settle import settle
 from model.training.trainee import Trainee
-from tests.unit.model.made import dataset
+from tests.unit.model.made import dataset, slices
 from tests.unit.model.training.runs import (
     OPTIONS,
     TRAIN_SET,
@@ -81,13 +82,59 @@ def test_of_several_batches_the_mean_counts() -> None:
     torch.testing.assert_close(norm.running_mean, seen.mean(dim=(0, 2, 3)), atol=1e-5, rtol=1e-4)
 
 
-def test_no_slice_is_a_batch_of_its_own() -> None:
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(1, [1]), (64, [64]), (65, [33, 32]), (129, [43, 43, 43])]
+)
+def test_no_slice_is_a_batch_of_its_own(count: int, sizes: list[int]) -> None:
     """One slice more than fits a batch must not weigh as much as all others."""
-    images = dataset(65, seed=4).images
-    images[-1] = 1.0
-    plain, odd = (norms(settled(some))[0].running_mean for some in (images[:-1], images))
+    seen: list[int] = []
+    trainee = strayed()
+    trainee.network.stem.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    settle(trainee, slices(count, seed=4), 1, "cpu")
 
-    torch.testing.assert_close(odd, plain, atol=0.05, rtol=0.05)
+    assert seen == sizes
+
+
+class Pooling(nn.Module):
+    """A scale's mean, centred and scaled by a norm of its own."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(width)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        found: Tensor = self.norm(maps.mean(dim=(-2, -1)))
+        return found
+
+
+def test_norms_behind_the_pooling_settle_too() -> None:
+    trainee = strayed()
+    pool = trainee.network.pools[-1] = Pooling(16)
+    pool.norm.running_mean.fill_(7.0)
+    settle(trainee, TRAIN_SET.images, 1, "cpu")
+
+    means = maps(strayed().train(), TRAIN_SET.images)[-1].mean(dim=(0, 2, 3))
+    torch.testing.assert_close(pool.norm.running_mean, means, atol=1e-4, rtol=1e-3)
+    assert not pool.norm.training
+    assert pool.norm.momentum == 0.1
+
+
+def test_a_norm_that_no_slice_reaches_is_named() -> None:
+    """Else it would be left with a mean of nought and a variance of one."""
+    trainee = strayed()
+    trainee.network.spare = nn.BatchNorm2d(4)
+
+    with pytest.raises(TrainingError, match="spare of the network cannot settle"):
+        settle(trainee, TRAIN_SET.images, 1, "cpu")
+
+
+def test_norms_of_the_heads_are_let_alone_whatever_they_are() -> None:
+    trainee = strayed()
+    trainee.heads.spare = nn.BatchNorm2d(4)
+    trainee.heads.spare.running_mean.fill_(7.0)
+    settle(trainee, TRAIN_SET.images, 1, "cpu")
+
+    assert trainee.heads.spare.running_mean.tolist() == [7.0] * 4
 
 
 def test_nothing_is_learnt_and_the_heads_stay() -> None:
