@@ -31,7 +31,7 @@ _QUERIES = 100  # in each repetition
 _FILTERED_QUERIES = 200
 _CROWD_QUERIES = 400
 _CROWDS = (1, 8)
-_TUNING = 200
+_TUNING = 1_000  # a library's width is chosen by these, or by a tenth of a small gallery
 
 
 def measure(plan: Plan) -> Searching:
@@ -70,7 +70,8 @@ def _check(recipe: Recipe, encoder: EncoderDescription) -> None:
 def _search(plan: Plan, one: Filled, basis: Floats) -> Searched:
     slices, installation = one.slices, one.installation
     shuffled = np.random.default_rng(1).permutation(len(slices))
-    queries, tuning = shuffled[: plan.repetitions * _QUERIES], shuffled[::-1][:_TUNING]
+    queries = shuffled[: plan.repetitions * _QUERIES]
+    tuning = shuffled[::-1][: min(_TUNING, len(slices) // 10)]
     plan.progress("building the libraries' indexes", 0, 1)
     found = tuple(libraries(slices, installation.folder))
     with ExitStack() as stack:
