@@ -9,6 +9,9 @@ from service.encoders.registry import ActiveEncoder
 # Bytes of a page that hold no rows, and those that a row takes at least, with its line pointer:
 # as many as there are of empty texts and labels, and of its coordinates or the pointer to them.
 _PAGE_HEADER, _ROW, _VECTOR_HEADER, _POINTER = 24, 94, 8, 18
+# (sqrt(13) - 3) / 2, far from all simple fractions. The golden section is farther, but there are
+# often about as many pages as one of its denominators, and then the gaps in them add up.
+_STEP = 0.3027756
 
 
 def evenly_spread(
@@ -16,8 +19,8 @@ def evenly_spread(
 ) -> str:
     """A query for `columns` of `count` rows `r`, each at most once; of all if there are no more.
 
-    A place is a page and the number of a row in it. Steps of the golden section lead through all,
-    from `start` (SQL; 0 to 1) on, and have been everywhere alike whenever enough rows are found.
+    A place is a page and the number of a row in it. Steps of one width lead through all, from
+    `start` (SQL; 0 to 1) on, and have been everywhere alike whenever enough rows are found.
     Places without a row are passed over, so that no row stands for those deleted beside it. At most
     `tries` places are looked at for each row wanted: where most was deleted there are fewer rows. A
     series has its rows together, so they come from as many series as can be.
@@ -31,10 +34,10 @@ def evenly_spread(
             FROM (SELECT current_setting('block_size')::bigint AS size) s),
         places AS MATERIALIZED (
             SELECT each, pages * each AS places, ({start}) * pages * each AS start,
-                   (SELECT golden + more
-                    FROM (SELECT (0.618034 * pages * each)::bigint AS golden) g
+                   (SELECT width + more
+                    FROM (SELECT ({_STEP} * pages * each)::bigint AS width) w
                          CROSS JOIN generate_series(0, 200) AS more
-                    WHERE gcd(golden + more, pages * each) = 1 LIMIT 1) AS step
+                    WHERE gcd(width + more, pages * each) = 1 LIMIT 1) AS step
             FROM pages),
         visited AS (
             SELECT each, mod(start::bigint + number * step, places) AS place
