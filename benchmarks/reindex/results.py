@@ -12,7 +12,9 @@ def results(rebuilt: Rebuilt) -> Section:
     """A table for the build and one for the fill: queries before it and during it."""
     before = [s for one in rebuilt.rounds for s in one.before]
     during = [s for one in rebuilt.rounds for s in one.during]
-    builds = ", ".join(f"{one.build_s:.1f}" for one in rebuilt.rounds)
+    took = ", ".join(f"{one.build_s:.1f}" for one in rebuilt.rounds)
+    rounds = rebuilt.rounds
+    build = {"seconds": [r.build_s for r in rounds], "builds": [r.builds for r in rounds]}
     filled = rebuilt.filled
     return Section(
         name="reindex",
@@ -22,17 +24,23 @@ def results(rebuilt: Rebuilt) -> Section:
         ),
         notes=(
             f"k = {K}; the index of a second partition of {rebuilt.slices:,} rows of "
-            f"{rebuilt.dimension} dimensions is built beside them, in {builds} s.",
+            f"{rebuilt.dimension} dimensions is built beside them, in {took} s a build with its "
+            f"check; {_count(rebuilt)}.",
             f"p99 during the build is {_ratio(before, during):.1f} times that before.",
             f"p99 during the fill is {_ratio(filled.before, filled.during):.1f} times that before, "
             f"with a share of {filled.share}.",
         ),
         data={
             "slices": rebuilt.slices,
-            "build": _data(before, during) | {"seconds": [r.build_s for r in rebuilt.rounds]},
+            "build": _data(before, during) | build,
             "fill": _data(filled.before, filled.during) | {"slices": filled.slices},
         },
     )
+
+
+def _count(rebuilt: Rebuilt) -> str:
+    builds, rounds = sum(one.builds for one in rebuilt.rounds), len(rebuilt.rounds)
+    return f"{builds} builds in {rounds} rounds"
 
 
 def _table(title: str, before: list[float], during: list[float]) -> Table:

@@ -20,6 +20,8 @@ MOST_BUILDS = 3
 _ALLOWED = 0.002
 _ALLOWED_OF_FEW = 2
 _SHORTEST_WALK = 32
+# Walks take far longer than looking where most was deleted.
+_TRIES = 20
 _SETTINGS = (
     f"SET LOCAL hnsw.ef_search = {_SHORTEST_WALK}; SET LOCAL hnsw.iterative_scan = off;"
     "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
@@ -48,9 +50,10 @@ class Reach:
 
 
 def measure_reach(connection: Connection, encoder: ActiveEncoder, sample: int = SAMPLE) -> Reach:
-    """Walk to about `sample` slices, nearly all of a small gallery, and count those not found.
+    """Walk to `sample` slices, all of a small gallery, and count those not found.
 
-    Without a valid index nothing is looked at.
+    Each time they are others, so that what one measurement overlooks another may find. Without a
+    valid index nothing is looked at.
 
     Another slice that the index cannot tell from the one walked to is as good. The connection must
     not be in AUTOCOMMIT.
@@ -61,15 +64,11 @@ def measure_reach(connection: Connection, encoder: ActiveEncoder, sample: int = 
     if index_state(connection, encoder.encoder_id) != "valid":
         return Reach(0, 0)
     held = indexed("e.coordinates", encoder.dimension)
-    drawn = evenly_spread(
-        encoder.partition,
-        encoder.encoder_id,
-        sample,
-        f"r.instance_id, r.frame, {indexed('r.coordinates', encoder.dimension)} AS held",
-    )
+    columns = f"{indexed('r.coordinates', encoder.dimension)} AS held"
+    drawn = evenly_spread(encoder, sample, columns, tries=_TRIES, start="random()")
     statement = text(f"""
         SELECT count(*) AS looked, count(*) FILTER (WHERE w.away IS DISTINCT FROM 0) AS lost
-        FROM (SELECT DISTINCT ON (instance_id, frame) * FROM ({drawn}) d) q
+        FROM ({drawn}) q
              LEFT JOIN LATERAL (
                  SELECT {held} <-> q.held AS away FROM {encoder.partition} e
                  ORDER BY {held} <-> q.held LIMIT 1) w ON true

@@ -1,22 +1,25 @@
 """Builds a filled partition's index beside everything else, by one process at a time.
 
-A build that broke off leaves an invalid index, which is dropped and built again. The session that
-builds ends with the build, and soon after the process that asked for it.
+A build that broke off leaves an invalid index, which is dropped and built again. One that is valid
+is never dropped, since its encoder may be activated at any time; further builds replace it when
+they are done. The session that builds ends with the build, and soon after the process that asked
+for it.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from service.encoders.partitions import create_index, index_name, index_state
+from service.encoders.partitions import IndexState, create_index, index_name, index_state
 from service.encoders.reach import MOST_BUILDS, measure_reach
 from service.encoders.registry import ActiveEncoder
 from service.settings import Settings
 from service.tuning.index_build import prepare_session
+from service.verifying.indexes import drop_broken
 
 # Half way down: a build on a busy machine should still come to an end.
 _LOW_PRIORITY = 10
@@ -33,36 +36,79 @@ def sole_builder(engine: Engine) -> Iterator[Connection | None]:
             )
             yield connection if is_ours else None
         finally:
-            # Its lock, settings and priority must not come back to the pool.
+            # The server may take a moment to end a session that was closed, and with it the lock.
+            with suppress(SQLAlchemyError):
+                connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+            # Its settings and priority must not come back to the pool.
             connection.invalidate()
 
 
-def build_index(connection: Connection, encoder: ActiveEncoder, settings: Settings) -> None:
+def build_index(
+    connection: Connection,
+    encoder: ActiveEncoder,
+    settings: Settings,
+    *,
+    is_checked: bool = False,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> int:
     """Build the encoder's index unless it is there and valid; on a session of `sole_builder`.
 
-    One that leaves slices out of reach is built again, since its levels are drawn by lot; the last
-    of `MOST_BUILDS` stays, however it is.
+    One that leaves slices out of reach is built again, since its levels are drawn by lot, as long
+    as that `is_wanted`; the last of `MOST_BUILDS` stays, however it is. A valid one of which nobody
+    knows that yet (`is_checked`) counts as the first. Says how often it was built.
 
     Raises:
         SQLAlchemyError: the server is away, or has too little memory or room.
     """
     state = index_state(connection, encoder.encoder_id)
-    if state == "valid":
-        return
+    if state == "valid" and is_checked:
+        return 0
     _prepare(connection, encoder, settings)
-    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(encoder.encoder_id)}"
-    for number in range(1, MOST_BUILDS + 1):
+    drop_broken(connection, encoder)
+    builds = 0
+    if state != "valid":
+        drop = f"DROP INDEX CONCURRENTLY IF EXISTS {index_name(encoder.encoder_id)}"
         connection.exec_driver_sql(drop)
-        fields = {"action": "index.build", "encoder": encoder.name, "after": state}
-        _LOG.info("building the index", extra=fields | {"build": number})
+        _tell_of_build(encoder, state)
         create_index(connection, encoder.encoder_id, encoder.dimension, concurrently=True)
-        with connection.engine.connect() as measuring:
-            measuring.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            reach = measure_reach(measuring, encoder)
-        if reach.is_good:
-            return
-        told = {"action": "index.reach", "encoder": encoder.name, "build": number}
-        _LOG.warning("%s", reach.sentence(), extra=told | {"lost": reach.lost})
+        builds = 1
+    left = MOST_BUILDS - 1
+    while not _is_in_reach(connection.engine, encoder) and left and is_wanted():
+        if not _rebuild(connection, encoder):
+            break
+        builds, left = builds + 1, left - 1
+    return builds
+
+
+def _rebuild(connection: Connection, encoder: ActiveEncoder) -> bool:
+    """Build a valid index anew, which serves until then; whether that could be done."""
+    _tell_of_build(encoder, "valid")
+    try:
+        connection.exec_driver_sql(f"REINDEX INDEX CONCURRENTLY {index_name(encoder.encoder_id)}")
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        # There may be no room for two; with the one that is there some searches are slow.
+        fields = {"action": "index.kept", "error": type(error).__name__}
+        _LOG.warning("the index stays as it is", extra=fields | {"encoder": encoder.name})
+        drop_broken(connection, encoder)
+        return False
+    return True
+
+
+def _is_in_reach(engine: Engine, encoder: ActiveEncoder) -> bool:
+    with engine.connect() as measuring:
+        measuring.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        reach = measure_reach(measuring, encoder)
+    if not reach.is_good:
+        told = {"action": "index.reach", "encoder": encoder.name, "lost": reach.lost}
+        _LOG.warning("%s", reach.sentence(), extra=told)
+    return reach.is_good
+
+
+def _tell_of_build(encoder: ActiveEncoder, before: IndexState) -> None:
+    fields = {"action": "index.build", "encoder": encoder.name, "after": before}
+    _LOG.info("building the index", extra=fields)
 
 
 def _prepare(connection: Connection, encoder: ActiveEncoder, settings: Settings) -> None:

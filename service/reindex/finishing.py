@@ -16,7 +16,7 @@ from service.db.tables import encoder
 from service.encoders.registry import change_encoders, find_encoder, get_active
 from service.reindex.building import build_index, sole_builder
 from service.reindex.gate import Gate, examine
-from service.reindex.runs import Run, enter_phase, is_filled, run_under_way
+from service.reindex.runs import Run, enter_phase, find_run, is_filled, run_under_way
 from service.settings import Settings
 
 _PAUSE_S = 5.0
@@ -82,7 +82,13 @@ def _finish(engine: Engine, builder: Connection, run: Run, settings: Settings) -
     filled = find_encoder(builder, str(run.encoder_id)).searched
     if not enter_phase(builder, run, "indexing", *_unless(run.filled_at, "filled_at")):
         return None
-    build_index(builder, filled, settings)
+    build_index(
+        builder,
+        filled,
+        settings,
+        is_checked=run.indexed_at is not None,
+        is_wanted=lambda: find_run(builder, run.reindex_id).finished_at is None,
+    )
     if not enter_phase(builder, run, "checking", *_unless(run.indexed_at, "indexed_at")):
         return None
     # Estimates of an empty table would choose the wrong way through a full one.

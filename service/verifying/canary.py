@@ -6,7 +6,8 @@ lies in one row of the database, so a scrape of the metrics costs one look-up.
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from time import monotonic, time
 
@@ -41,7 +42,7 @@ class CanaryReading:
     `lost` has the true neighbours that were missed in each measurement, `queries` how many
     searches it took, oldest first; `measured_at` is in seconds since 1970, and both recalls are
     None when a measurement took too long. `seconds` is how long the last one took, which `looked`
-    whether so many slices are in the index's reach, too.
+    whether so many slices are in the index's reach, too; 0 where that took too long.
     """
 
     encoder: str
@@ -139,16 +140,13 @@ def _measure(
         lost, queries = before.lost, before.queries
     started = monotonic()
     try:
-        with connection.begin_nested():
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_PATIENCE_S}s'")
+        with _patience(connection):
             found = measure_recall(connection, encoder, _QUERIES, lambda: not is_stopped())
-            reach = measure_reach(connection, encoder, _LOOKED)
-    except OperationalError as error:
-        if getattr(error.orig, "pgcode", None) != "57014":  # query_canceled
-            raise
+    except TimeoutError:
         return CanaryReading(encoder.name, time(), monotonic() - started, None, None, lost, queries)
     if found is None or is_stopped():
         return None
+    reach = _reach(connection, encoder)
     lost = (*lost, found.lost)[-_WINDOW:]
     queries = (*queries, found.queries)[-_WINDOW:]
     recall = 1 - sum(lost) / (K * sum(queries))
@@ -156,6 +154,33 @@ def _measure(
     took = monotonic() - started
     figures = (recall, last, lost, queries, reach.looked, reach.lost)
     return CanaryReading(encoder.name, time(), took, *figures)
+
+
+def _reach(connection: Connection, encoder: ActiveEncoder) -> Reach:
+    """Of nothing where it takes too long: what is known of recall is told all the same."""
+    try:
+        with _patience(connection):
+            return measure_reach(connection, encoder, _LOOKED)
+    except TimeoutError:
+        _LOG.warning("what is out of reach was not found in time", extra={"action": "canary.slow"})
+        return Reach(0, 0)
+
+
+@contextmanager
+def _patience(connection: Connection) -> Iterator[None]:
+    """The transaction goes on whatever becomes of this part of it.
+
+    Raises:
+        TimeoutError: a statement took longer than `_PATIENCE_S`.
+    """
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_PATIENCE_S}s'")
+            yield
+    except OperationalError as error:
+        if getattr(error.orig, "pgcode", None) != "57014":  # query_canceled
+            raise
+        raise TimeoutError from error
 
 
 def _write(connection: Connection, reading: CanaryReading) -> None:

@@ -51,7 +51,8 @@ def _facts(encoder: str, reading: CanaryReading | None) -> dict[str, str | float
         measured_at = datetime.fromtimestamp(reading.measured_at, UTC).isoformat()
         facts |= {"recall": reading.recall, "last": reading.last}
         facts |= {"measured_at": measured_at, "age_s": reading.age_s}
-        facts |= {"out_of_reach": reading.out_of_reach, "looked": reading.looked}
+        if reading.looked:
+            facts |= {"out_of_reach": reading.out_of_reach, "looked": reading.looked}
     return facts | {"searches": sum(reading.queries) if reading else 0}
 
 

@@ -1,9 +1,13 @@
-"""Whether an encoder's partition has its index, whole; and what broken ones lie beside it."""
+"""Whether an encoder's partition has its index, whole; and what broken ones lie beside it.
+
+Rebuilding (REINDEX CONCURRENTLY) leaves those when it is broken off; they can be dropped here.
+"""
 
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from service.encoders.partitions import index_name
 from service.encoders.registry import ActiveEncoder
 from service.verifying import faults
 from service.verifying.faults import Fault
@@ -30,6 +34,16 @@ def list_indexes(connection: Connection, table: str) -> list[TableIndex]:
     """All indexes of a table, by name."""
     rows = connection.execute(_FIND, {"table": table}).mappings()
     return [TableIndex(**row) for row in rows]
+
+
+def drop_broken(connection: Connection, encoder: ActiveEncoder) -> list[str]:
+    """Drop what broken-off builds left beside the index, and name it; outside transactions."""
+    own = index_name(encoder.encoder_id)
+    found = list_indexes(connection, encoder.partition)
+    names = [index.name for index in found if not index.valid and index.name != own]
+    for name in names:
+        connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    return names
 
 
 def find_index_faults(connection: Connection, encoder: ActiveEncoder) -> list[Fault]:

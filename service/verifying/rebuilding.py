@@ -21,7 +21,7 @@ from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import Unavailable
 from service.settings import Settings
 from service.tuning.index_build import prepare_session
-from service.verifying.indexes import TableIndex, list_indexes
+from service.verifying.indexes import TableIndex, drop_broken, list_indexes
 
 _LOG = logging.getLogger("precuneus.index")
 _LOOK_EVERY_S = 0.5
@@ -72,7 +72,7 @@ def rebuild(
     started = monotonic()
     with _building(engine) as connection:
         encoder = get_active(connection)
-        dropped = tuple(_drop_broken(connection, encoder))
+        dropped = tuple(drop_broken(connection, encoder))
         before = _index_of(connection, encoder)
         prepare_session(connection, encoder, settings, processes)
         builds, reach = 0, None
@@ -145,14 +145,6 @@ def _building(engine: Engine) -> Iterator[Connection]:
         yield connection
         # The server may take a moment to end a session that was closed, and with it the lock.
         connection.execute(_UNLOCK)
-
-
-def _drop_broken(connection: Connection, encoder: ActiveEncoder) -> Iterator[str]:
-    """Drop what broken-off builds left beside the index."""
-    for index in list_indexes(connection, encoder.partition):
-        if not index.valid and index.name != index_name(encoder.encoder_id):
-            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}")
-            yield index.name
 
 
 def _index_of(connection: Connection, encoder: ActiveEncoder) -> TableIndex | None:

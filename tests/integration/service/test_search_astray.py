@@ -116,15 +116,40 @@ def test_a_walk_that_came_down_elsewhere_is_not_believed(
 def test_an_example_is_a_landmark(balls: Balls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landmarks, "LANDMARKS", 5)
     monkeypatch.setattr(landmarks, "FAR", 10.0)
-    nearest_of = [balls.ask(Target(coordinates=at)).neighbours[0] for at in balls.missed]
-    each = zip(balls.missed, nearest_of, strict=True)
-    lost = [at for at, neighbour in each if neighbour.distance > BETWEEN_BALLS]
+    lost: list[Coordinates] = []
+    for _ in range(MOST_BUILDS):
+        asked = [(at, balls.ask(Target(coordinates=at))) for at in ball(RARE, 40)]
+        lost = [at for at, found in asked if found.neighbours[0].distance > BETWEEN_BALLS]
+        if lost:
+            break
+        build(balls.connection, balls.encoder, "m = 2, ef_construction = 4")
     assert lost
     for at in lost:
         true = balls.ask(Target(coordinates=at), exact=True).neighbours
         example = (true[-1].instance_id, true[-1].frame)
         found = balls.ask(Target(coordinates=at, without=(example,)))
         assert found.neighbours[:9] == true[:9]
+
+
+@pytest.mark.parametrize("links", ["m = 4, ef_construction = 16", ""])
+def test_between_two_diseases_everything_is_compared(
+    balls: Balls, links: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk there finds either; examples lie too far to tell that the other one is missing."""
+    monkeypatch.setattr(landmarks, "LANDMARKS", 5)
+    build(balls.connection, balls.encoder, links)
+    uids = text("SELECT instance_id, 1 FROM instance WHERE sop_instance_uid IN (:one, :other)")
+    for number in range(1, 12):
+        one, other = number % 6, (number + number // 6 + 1) % 6
+        at = unit(ball(one, SIZES[one])[number] + ball(other, SIZES[other])[number])
+        named = {"one": f"1.2.{one}.{number}", "other": f"1.2.{other}.{number}"}
+        examples = tuple((row[0], row[1]) for row in balls.connection.execute(uids, named))
+        found = balls.ask(Target(coordinates=at, without=examples))
+        assert (len(examples), found.method) == (2, "exact")
+        assert (
+            found.neighbours
+            == balls.ask(Target(coordinates=at, without=examples), exact=True).neighbours
+        )
 
 
 def test_a_walk_from_a_slices_coordinates_must_find_it(balls: Balls) -> None:

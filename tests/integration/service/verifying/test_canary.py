@@ -3,13 +3,15 @@
 import json
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from service.doctor import examine
+from service.encoders.reach import Reach
 from service.encoders.registry import ActiveEncoder
 from service.housekeeping.keeper import Housekeeping
 from service.metrics import exposition
 from service.settings import Settings
+from service.verifying import canary
 from service.verifying.canary import read_canary, run_canary
 from service.verifying.recall import draw_slices
 from tests.support.galleries import clustered_instances, fill
@@ -44,6 +46,25 @@ def test_a_slow_measurement_is_made_seldom(filled: Engine) -> None:
             {"value": json.dumps(slow)},
         )
     assert run_canary(filled, 1) is None
+
+
+def test_recall_is_told_though_reach_takes_too_long(
+    filled: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(connection: Connection, encoder: ActiveEncoder, looked: int) -> Reach:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = '50ms'")
+        connection.exec_driver_sql("SELECT pg_sleep(60)")
+        return Reach(looked, 0)
+
+    monkeypatch.setattr(canary, "measure_reach", slow)
+    reading = run_canary(filled, 300)
+    assert reading is not None
+    assert (reading.recall, reading.looked) == (1.0, 0)
+    assert "took too long" not in reading.sentence()
+    (found,) = (each for each in examine(settings) if each.subject == "recall")
+    assert (found.facts["recall"], found.facts["last"]) == (1.0, 1.0)
+    assert (found.facts["looked"], found.facts["out_of_reach"]) == (None, None)
+    assert b"precuneus_out_of_reach" not in exposition(filled)
 
 
 def test_one_process_measures_at_a_time(filled: Engine) -> None:
