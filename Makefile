@@ -68,12 +68,18 @@ evaluate: $(VENV)/.precuneus-evaluate
 	$(BIN)/precuneus model evaluate '$(or $(DATA),../shared/data/slices.csv)' --encoder dev $(ARGS)
 
 # Steps are fused where there is a C++ compiler; the first one then takes a minute.
-TRAIN := $(BIN)/precuneus model train '$(or $(DATA),../shared/data/slices.csv)' --config shipped \
+TRAIN := $(BIN)/precuneus model train '$(or $(DATA),../shared/data/slices.csv)' \
 	--planes model/evaluation/mr_planes.csv $(if $(shell command -v g++),--compile)
+DEV := --train-folds 1,2,3 --validation-folds 4
+ALL := --train-folds 1,2,3,4 --validation-folds none
 
 encoder: $(VENV)/.precuneus
-	$(TRAIN) --train-folds 1,2,3 --validation-folds 4 --out runs/dev --install dev $(ARGS)
-	$(TRAIN) --train-folds 1,2,3,4 --validation-folds none --out runs/default --install default $(ARGS)
+	$(TRAIN) $(DEV) --out runs/dev $(ARGS)
+	$(TRAIN) $(DEV) --config shipped --from runs/dev/msnet-*.safetensors \
+		--out runs/dev-finish --install dev $(ARGS)
+	$(TRAIN) $(ALL) --out runs/default $(ARGS)
+	$(TRAIN) $(ALL) --config shipped --from runs/default/msnet-*.safetensors \
+		--out runs/default-finish --install default $(ARGS)
 
 compare: $(VENV)/.precuneus-dev
 	$(BIN)/python -m benchmarks.compare $(if $(DATA),--data '$(DATA)') $(ARGS)

@@ -35,7 +35,7 @@ StudyLabels = Annotated[
 ]
 Config = Annotated[
     str | None,
-    typer.Option(help="TOML file, or a recipe: default, softmax.", show_default=False),
+    typer.Option(help="TOML file, or a recipe: default, finish, softmax.", show_default=False),
 ]
 TrainFolds = Annotated[
     str | None, typer.Option(help="Folds to train on, as 1,2,3; unset: all that do not validate.")

@@ -23,7 +23,7 @@ from tests.support.evidence import say
 from tests.support.galleries import MadeInstance, fill
 
 pytestmark = pytest.mark.timeout(900)
-DEV = "msnet-cd286fac894e"
+DEV = "msnet-0858f9dae7a5"
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,23 @@ def test_the_softmax_recipe_is_softmax_alone() -> None:
         assert getattr(softmax, section) == getattr(default, section)
 
 
+def test_what_finishes_an_encoder_is_calm_from_the_beginning() -> None:
+    default, finish = read_recipe("default"), read_recipe("finish")
+
+    assert finish.schedule.lively_epochs == 0
+    assert finish.schedule.seed != default.schedule.seed
+    for section in set(_SECTIONS) - {"schedule"}:
+        assert getattr(finish, section) == getattr(default, section)
+
+
+def test_the_encoders_that_ship_are_finished_as_others_are() -> None:
+    finish, shipped = read_recipe("finish"), read_recipe("shipped")
+
+    assert shipped.recipe() == finish.recipe()
+    assert shipped.data_statement
+    assert not finish.data_statement
+
+
 def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
     file = tmp_path / "ours.toml"
     file.write_text("[schedule]\nepochs = 7\n")
@@ -77,5 +94,5 @@ def test_the_lines_of_the_documents_are_what_a_run_of_an_older_version_began_wit
 
 
 def test_what_is_neither_is_refused_with_what_there_is() -> None:
-    with pytest.raises(TrainingError, match=r"recipes are default, softmax$"):
+    with pytest.raises(TrainingError, match=r"recipes are default, finish, softmax$"):
         read_recipe("nowhere.toml")
