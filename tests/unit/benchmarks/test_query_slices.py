@@ -62,8 +62,9 @@ def test_makers_keep_a_twentieth_and_a_two_hundredth(recipe: Recipe) -> None:
     assert maker_of(2) == COMMON
 
 
-def test_a_series_is_a_path_and_patients_lie_apart(slices: MadeUpSlices) -> None:
-    firsts = np.arange(0, 3000, SLICES_PER_PATIENT)
+def test_a_series_is_a_path_and_patients_lie_apart(recipe: Recipe) -> None:
+    slices = make_up(500 * SLICES_PER_PATIENT, recipe)
+    firsts = np.arange(0, len(slices), SLICES_PER_PATIENT)
     ct = firsts[slices.of_modality("CT")[firsts]]
 
     def apart(some: NDArray[np.int64], others: NDArray[np.int64]) -> float:
