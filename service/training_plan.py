@@ -161,6 +161,7 @@ def _configured(
     statement: str,
 ) -> TrainConfig:
     if name is None:
+        # The recipe's file names all of both sections, which would count as the user's own words.
         config = read_recipe()
         if start is not None:
             config = replace(config, network=start.info.network, preprocess=start.info.preprocess)

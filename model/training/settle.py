@@ -14,8 +14,6 @@ from model.training.network import EmbeddingNetwork
 from model.training.trainee import Trainee
 
 _AT_ONCE = 64
-
-
 _Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
 

@@ -6,8 +6,9 @@ is out of reach is found by comparing everything: rightly, and slowly.
 """
 
 from dataclasses import dataclass
+from logging import Logger
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from service.encoders.partitions import index_state, indexed
 from service.encoders.registry import ActiveEncoder
@@ -47,6 +48,21 @@ class Reach:
         if self.is_good:
             return f"{told}."
         return f"{told}: searches near them are slow; `precuneus index rebuild` draws it anew."
+
+
+def reach_of_build(engine: Engine, encoder: ActiveEncoder, log: Logger) -> Reach:
+    """What a build has in reach, measured however long that takes; a bad draw is logged.
+
+    Raises:
+        SQLAlchemyError: the database failed.
+    """
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        reach = measure_reach(connection, encoder)
+    if not reach.is_good:
+        fields = {"action": "index.reach", "encoder": encoder.name, "lost": reach.lost}
+        log.warning("%s", reach.sentence(), extra=fields)
+    return reach
 
 
 def measure_reach(connection: Connection, encoder: ActiveEncoder, sample: int = SAMPLE) -> Reach:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from service.encoders.partitions import IndexState, create_index, index_name, index_state
-from service.encoders.reach import MOST_BUILDS, measure_reach
+from service.encoders.reach import MOST_BUILDS, reach_of_build
 from service.encoders.registry import ActiveEncoder
 from service.settings import Settings
 from service.tuning.index_build import prepare_session
@@ -73,7 +73,7 @@ def build_index(
         create_index(connection, encoder.encoder_id, encoder.dimension, concurrently=True)
         builds = 1
     left = MOST_BUILDS - 1
-    while not _is_in_reach(connection.engine, encoder) and left and is_wanted():
+    while not reach_of_build(connection.engine, encoder, _LOG).is_good and left and is_wanted():
         if not _rebuild(connection, encoder):
             break
         builds, left = builds + 1, left - 1
@@ -94,16 +94,6 @@ def _rebuild(connection: Connection, encoder: ActiveEncoder) -> bool:
         drop_broken(connection, encoder)
         return False
     return True
-
-
-def _is_in_reach(engine: Engine, encoder: ActiveEncoder) -> bool:
-    with engine.connect() as measuring:
-        measuring.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        reach = measure_reach(measuring, encoder)
-    if not reach.is_good:
-        told = {"action": "index.reach", "encoder": encoder.name, "lost": reach.lost}
-        _LOG.warning("%s", reach.sentence(), extra=told)
-    return reach.is_good
 
 
 def _tell_of_build(encoder: ActiveEncoder, before: IndexState) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.encoders.partitions import create_index, index_name
-from service.encoders.reach import MOST_BUILDS, Reach, measure_reach
+from service.encoders.reach import MOST_BUILDS, Reach, reach_of_build
 from service.encoders.registry import ActiveEncoder, get_active
 from service.errors import Unavailable
 from service.settings import Settings
@@ -78,7 +78,8 @@ def rebuild(
         builds, reach = 0, None
         while reach is None or not (reach.is_good or builds == MOST_BUILDS):
             after = _build(engine, connection, encoder, tell)
-            reach, builds = _reach(engine, encoder, tell), builds + 1
+            tell("looking for slices out of reach", 0, 0)
+            reach, builds = reach_of_build(engine, encoder, _LOG), builds + 1
     return Rebuilt(
         after.name,
         encoder.name,
@@ -100,17 +101,6 @@ def _build(
     if after is None or not after.valid:
         raise Unavailable("The index is not whole; run `precuneus index rebuild` again.")
     return after
-
-
-def _reach(engine: Engine, encoder: ActiveEncoder, tell: Tell) -> Reach:
-    tell("looking for slices out of reach", 0, 0)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        reach = measure_reach(connection, encoder)
-    if not reach.is_good:
-        fields = {"action": "index.reach", "encoder": encoder.name, "lost": reach.lost}
-        _LOG.warning("%s", reach.sentence(), extra=fields)
-    return reach
 
 
 def _statement(

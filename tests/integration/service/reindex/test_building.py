@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
+from service.encoders import reach
 from service.encoders.activation import activate
 from service.encoders.partitions import create_index, index_name, index_state
 from service.encoders.reach import MOST_BUILDS, Reach
 from service.encoders.registry import ActiveEncoder
-from service.reindex import building
 from service.reindex.building import build_index, sole_builder
 from service.reindex.finishing import finish
 from service.reindex.planning import cancel
@@ -42,7 +42,7 @@ def judge(monkeypatch: pytest.MonkeyPatch, say: Callable[[], Reach]) -> list[Rea
         said.append(say())
         return said[-1]
 
-    monkeypatch.setattr(building, "measure_reach", measured)
+    monkeypatch.setattr(reach, "measure_reach", measured)
     return said
 
 
