@@ -12,7 +12,8 @@ The folder of a cluster, and who may read what (as root; in brackets the server'
     password, port   how to connect                                          root only
     build            of which build the extensions in the databases are      root only
     postgresql.conf  derived at each start; a `local.conf` is included       [reads]
-    pg_hba.conf      one role, from 127.0.0.1, with a password               [reads]
+    pg_hba.conf      one role, from this machine, with a password            [reads]
+    sockets/         where it listens beside its port on 127.0.0.1           [only]
     runtime/         a copy of the binaries where the account cannot reach   [reads]
     data/, log/      PGDATA and the rotated logs                             [only]
 

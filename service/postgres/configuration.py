@@ -14,7 +14,6 @@ HOST = "127.0.0.1"
 
 _FIXED: dict[str, str | int] = {
     "listen_addresses": HOST,
-    "unix_socket_directories": "",
     "max_connections": 100,
     "password_encryption": "scram-sha-256",
     "cluster_name": "precuneus",
@@ -59,6 +58,7 @@ def configuration(folder: ClusterFolder, port: int, machine: Machine) -> str:
     """The text of postgresql.conf; an administrator's `local.conf` beside it has the last word."""
     derived: dict[str, str | int] = {
         "port": port,
+        "unix_socket_directories": str(folder.sockets or ""),
         "hba_file": str(folder.access),
         "log_directory": str(folder.log),
         **{setting.name: setting.value for setting in server_settings(machine)},
@@ -71,7 +71,8 @@ def configuration(folder: ClusterFolder, port: int, machine: Machine) -> str:
 
 def access_rules() -> str:
     """The text of pg_hba.conf; whatever is not named is refused, the superuser too."""
-    return f"host all {ROLE} {HOST}/32 scram-sha-256\n"
+    ways = (f"local all {ROLE}", f"host all {ROLE} {HOST}/32")
+    return "".join(f"{way} scram-sha-256\n" for way in ways)
 
 
 def _quoted(value: str | int) -> str:

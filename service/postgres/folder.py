@@ -7,6 +7,7 @@ the cluster's own are never touched.
 """
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from service.postgres.lock import exclusive
 
 _ELSEWHERE = Path("/var/lib/precuneus")
 _CLAIM_TIMEOUT_S = 30.0
+# What Linux, with 108, and macOS, with 104, both take, the byte at the end included.
+_LONGEST_SOCKET = 103
+_PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,21 @@ class ClusterFolder:
     def port(self) -> Path:
         """The port of the last start."""
         return self.root / "port"
+
+    @property
+    def sockets(self) -> Path | None:
+        """Where the server listens beside its port; None where that path is no good for a socket.
+
+        Systems take some hundred bytes, and PostgreSQL's lists of folders have signs of their own.
+        """
+        folder = self.root / "sockets"
+        fits = len(f"{folder}/.s.PGSQL.65535") <= _LONGEST_SOCKET
+        return folder if fits and _PLAIN.fullmatch(str(folder)) else None
+
+    def socket(self, port: int) -> Path | None:
+        """The socket of the server of this port, or None when it listens at the port alone."""
+        path = self.sockets and self.sockets / f".s.PGSQL.{port}"
+        return path if path is not None and path.is_socket() else None
 
     @property
     def build(self) -> Path:

@@ -6,6 +6,7 @@ the caller's, has no terminal or pipe of his, and is in no process group of his.
 
 import os
 import random
+import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class Server:
         """Start pg_ctl, which detaches the server; `anew`: on another port than last time."""
         binaries = find_binaries(self.account, self.folder.runtime)
         clear_remains(self.folder.data)
+        self._clear_sockets()
         prepare_data(self.folder, self.account, binaries)
         port = _free_port(None if anew else self.folder.port)
         write_file(self.folder.port, f"{port}\n")
@@ -83,6 +85,19 @@ class Server:
             folder=self.folder.root,
             env={"PGDATA": str(self.folder.data)},
         )
+
+    def _clear_sockets(self) -> None:
+        """Leave an empty folder: a dead server's lock would be taken for one of a living one.
+
+        As with its pid file, where a stranger has the number of its process.
+        """
+        folder = self.folder.root / "sockets"
+        if folder.exists():
+            shutil.rmtree(folder)
+        if self.folder.sockets is not None:
+            folder.mkdir(mode=0o700)
+            if self.account.separate:
+                os.chown(folder, self.account.uid, self.account.gid)
 
     def _await_ready(
         self, process: subprocess.Popen[bytes] | None, timeout_s: float, progress: Progress | None

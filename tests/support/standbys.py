@@ -13,7 +13,7 @@ from service.db.migrate import upgrade
 from service.postgres import Cluster
 from service.postgres.account import server_account
 from service.postgres.binaries import find_binaries
-from service.postgres.configuration import DATABASE, HOST, ROLE
+from service.postgres.configuration import DATABASE, ROLE, access_rules
 from service.postgres.folder import ClusterFolder
 from tests.support.waiting import eventually
 
@@ -23,7 +23,7 @@ _GRANTS = (
     f"GRANT EXECUTE ON FUNCTION pg_wal_replay_pause() TO {ROLE}",
     f"GRANT EXECUTE ON FUNCTION pg_wal_replay_resume() TO {ROLE}",
 )
-_ACCESS = f"host all,replication {ROLE} {HOST}/32 scram-sha-256\n"
+_ACCESS = access_rules() + access_rules().replace(" all ", " replication ")
 
 
 @dataclass(frozen=True, repr=False)

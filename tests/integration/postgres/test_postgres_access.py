@@ -49,22 +49,41 @@ def test_nobody_else_reads_the_password_or_enters_the_folder(running_cluster: Cl
     assert len((folder / "password").read_text()) >= 32
 
 
-def test_it_listens_on_loopback_alone(running_cluster: Cluster) -> None:
+def test_it_listens_to_this_machine_alone(running_cluster: Cluster) -> None:
     postmaster = find_postmaster(running_cluster.data_dir)
     assert postmaster is not None
     listening = [c for c in postmaster.process.net_connections("all") if c.status == "LISTEN"]
     assert [c.laddr.ip for c in listening] == ["127.0.0.1"]
-    assert postmaster.process.net_connections("unix") == []
+    sockets = running_cluster.data_dir.parent / "sockets"
+    assert S_IMODE(sockets.stat().st_mode) == 0o700
+    listening = postmaster.process.net_connections("unix")
+    assert {Path(c.laddr).parent for c in listening if c.laddr} == {sockets}
 
 
 @pytest.mark.parametrize(
     "changes", [{"password": "wrong"}, {"user": "postgres"}, {"user": "postgres", "password": ""}]
 )
+@pytest.mark.parametrize("way", [{}, {"host": "127.0.0.1"}])
 def test_only_the_role_with_its_password_gets_in(
-    running_cluster: Cluster, changes: dict[str, str]
+    running_cluster: Cluster, way: dict[str, str], changes: dict[str, str]
 ) -> None:
+    dsn = make_dsn(running_cluster.dsn(), **way)
+    psycopg2.connect(dsn).close()
     with pytest.raises(psycopg2.OperationalError):
-        psycopg2.connect(make_dsn(running_cluster.dsn(), **changes))
+        psycopg2.connect(make_dsn(dsn, **changes))
+
+
+def test_clients_come_by_the_socket_where_there_is_one(
+    running_cluster: Cluster, query: Query
+) -> None:
+    by_socket = "SELECT inet_client_addr() IS NULL"
+    assert query(running_cluster, by_socket) == [(True,)]
+    sockets = running_cluster.data_dir.parent / "sockets"
+    away = sockets.rename(sockets.with_name("away"))
+    try:
+        assert query(running_cluster, by_socket) == [(False,)]
+    finally:
+        away.rename(sockets)
 
 
 def test_the_role_reads_no_files_of_the_server(running_cluster: Cluster, query: Query) -> None:

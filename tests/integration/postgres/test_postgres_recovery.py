@@ -122,13 +122,16 @@ def stranger(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]
     process.wait()
 
 
-def test_a_stale_pid_file_that_names_a_stranger_is_seen_through(
+def test_stale_pid_and_lock_files_that_name_a_stranger_are_seen_through(
     used: Cluster, query: Query, stranger: subprocess.Popen[bytes]
 ) -> None:
     pid_file = used.data_dir / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
     kill_all(used)
-    pid_file.write_text("\n".join([str(stranger.pid), *lines[1:], ""]))
+    text = "\n".join([str(stranger.pid), *lines[1:], ""])
+    sockets = used.data_dir.parent / "sockets"
+    for path in (pid_file, *sockets.glob(".*.lock")):
+        path.write_text(text)
     assert not used.is_running()
     used.stop()
     used.ensure_running()

@@ -1,5 +1,6 @@
 """The server's configuration as derived from a machine."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -56,12 +57,31 @@ def test_little_shared_memory_means_no_parallel_index_builds(
     assert (settings["max_parallel_workers_per_gather"] != "0") is parallel
 
 
-def test_commits_are_durable_and_only_loopback_is_served() -> None:
+def test_commits_are_durable_and_only_this_machine_is_served() -> None:
     settings = settings_of(this_machine())
     assert {settings["fsync"], settings["synchronous_commit"]} == {"on"}
     assert (settings["listen_addresses"], settings["port"]) == ("127.0.0.1", "20123")
-    assert settings["unix_socket_directories"] == ""
-    assert access_rules().split() == ["host", "all", "precuneus", "127.0.0.1/32", "scram-sha-256"]
+    assert settings["unix_socket_directories"] == "/srv/gallery/sockets"
+    assert access_rules().splitlines() == [
+        "local all precuneus scram-sha-256",
+        "host all precuneus 127.0.0.1/32 scram-sha-256",
+    ]
+
+
+@pytest.mark.parametrize("root", ["/srv/a,b", "/srv/it's", "/srv/two words", "/srv/" + "x" * 80])
+def test_a_path_that_is_no_good_for_a_socket_leaves_the_port(root: str) -> None:
+    assert settings_of(this_machine(), Path(root))["unix_socket_directories"] == ""
+
+
+def test_the_longest_path_of_a_socket_is_one_that_systems_take(tmp_path: Path) -> None:
+    for length in range(90):
+        folder = ClusterFolder(Path("/" + "x" * length)).sockets
+        with socket.socket(socket.AF_UNIX) as probe:
+            if folder is not None:
+                # Neither too long nor there.
+                with pytest.raises(FileNotFoundError):
+                    probe.connect(f"{folder}/.s.PGSQL.65535")
+    assert folder is None
 
 
 def test_paths_with_quotes_and_backslashes_are_quoted() -> None:
